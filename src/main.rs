@@ -1,0 +1,3 @@
+//! Composition root of the `penstock` binary.
+
+fn main() {}
