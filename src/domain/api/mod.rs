@@ -1,0 +1,1 @@
+//! Wire types of `penstock.dev/v1alpha1`.

@@ -1,0 +1,52 @@
+//! The audit trail: every read, write, refusal, approval and restart is one entry (rule 10).
+
+use serde::Serialize;
+
+use crate::conditions::Reason;
+use crate::names::{Key, SyncId};
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AuditAction {
+    /// A source was read.
+    Read,
+    /// A target was written.
+    Write,
+    /// Keys were deleted at a target.
+    Delete,
+    /// Tampering was repaired.
+    Repair,
+    /// A workload was restarted.
+    Restart,
+    /// Something was refused.
+    Refuse,
+    /// A plan was approved.
+    Approve,
+    /// A record was discarded or made anew.
+    Record,
+}
+
+/// One entry. Key names, never values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEntry {
+    /// Which sync it was for.
+    pub sync: SyncId,
+    /// The person named for it, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What was done.
+    pub action: AuditAction,
+    /// To what: `source vault`, `Secret panbot-env`, `Deployment api`.
+    pub object: String,
+    /// Which keys.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Key>,
+    /// Which revision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// How it ended: `None` is success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Reason>,
+}
