@@ -8,6 +8,7 @@ pub mod fault;
 pub mod keys;
 pub mod names;
 pub mod ports;
+pub mod reserved;
 pub mod secret;
 pub mod sync;
 pub mod workload;

@@ -1,0 +1,134 @@
+//! Names, labels and annotations that are ours: what carries them is never a source or a target.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::keys::{InstallationId, hex};
+use crate::names::{ObjectName, SyncId};
+
+/// The API group, and the prefix of every label and annotation of ours.
+pub const GROUP: &str = "penstock.dev";
+
+/// Label on every target object, with the value [`TRUE`]: it leads the operator's metadata watch to it.
+pub const MANAGED_LABEL: &str = "penstock.dev/managed";
+/// Label on every record object, with the value [`TRUE`].
+pub const RECORD_LABEL: &str = "penstock.dev/record";
+/// The value of labels that only say yes.
+pub const TRUE: &str = "true";
+
+/// Annotation on a target: whose it is, see [`owner_tag`]. Our record decides, this only tells people.
+pub const OWNER_ANNOTATION: &str = "penstock.dev/owner";
+/// The owner tag of an object that several syncs share.
+pub const SHARED_OWNER: &str = "shared";
+/// Annotation on a target: the keyed hash of what we wrote. Nothing trusts it.
+pub const CONTENT_ANNOTATION: &str = "penstock.dev/content";
+/// Annotation on a SecretSync: a new value asks for a read now.
+pub const REFRESH_ANNOTATION: &str = "penstock.dev/refresh";
+/// Annotation on a workload: the value `"false"` says that we never restart it.
+pub const RELOAD_ANNOTATION: &str = "penstock.dev/reload";
+/// Annotation on a Secret to be read from outside its namespace: `<cluster store>/<namespace>`.
+pub const ACCEPT_FROM_ANNOTATION: &str = "penstock.dev/accept-from";
+/// Finalizer on a SecretSync whose targets must be cleaned when it goes.
+pub const CLEANUP_FINALIZER: &str = "penstock.dev/cleanup";
+
+/// The Secret that holds installation key and id, in the operator's namespace.
+pub const INSTALLATION_KEY_NAME: &str = "penstock-installation-key";
+
+/// What record objects start with; a digit, a hyphen or a dot follows.
+const RECORD_PREFIX: &str = "penstock-record";
+/// What candidate objects of canaries start with.
+pub const CANDIDATE_PREFIX: &str = "penstock-candidate-";
+
+/// Whether an object of this name is ours alone: a record, a candidate or the installation key.
+pub fn is_reserved_object(name: &str) -> bool {
+    let record = name.strip_prefix(RECORD_PREFIX).is_some_and(|rest| {
+        rest.trim_start_matches(|digit: char| digit.is_ascii_digit())
+            .starts_with(['-', '.'])
+    });
+    record || name.starts_with(CANDIDATE_PREFIX) || name == INSTALLATION_KEY_NAME
+}
+
+/// The name of part `part` of the record of the SecretSync `sync`: `penstock-record-<sync>` for the first
+/// (0), `penstock-record1-<sync>` and so on for what spilled over. Where that is longer than Kubernetes
+/// allows, a hash of the name takes its place (`penstock-record.<hash>`), which no other sync's name can
+/// look like.
+#[expect(
+    clippy::expect_used,
+    reason = "a reserved prefix and an object name, or a hash, of checked length make an object name"
+)]
+pub fn record_object_name(sync: &ObjectName, part: u32) -> ObjectName {
+    let prefix = match part {
+        0 => RECORD_PREFIX.to_owned(),
+        part => format!("{RECORD_PREFIX}{part}"),
+    };
+    let plain = format!("{prefix}-{sync}");
+    let name = if plain.len() <= ObjectName::MAX_LENGTH {
+        plain
+    } else {
+        let digest = Sha256::digest(sync.as_str());
+        let short = digest.get(..16).unwrap_or(&digest);
+        format!("{prefix}.{}", hex(short))
+    };
+    ObjectName::new(name).expect("a record's name is an object name")
+}
+
+/// Whose a target is: `<installation id>/<namespace>/<name>`.
+pub fn owner_tag(installation: &InstallationId, sync: &SyncId) -> String {
+    format!("{}/{}/{}", installation.as_str(), sync.namespace, sync.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::NamespaceName;
+
+    fn name(text: &str) -> ObjectName {
+        ObjectName::new(text).unwrap()
+    }
+
+    #[test]
+    fn records_have_reserved_names_that_two_syncs_never_share() {
+        let long = "a".repeat(250);
+        let longer = format!("{}b", "a".repeat(249));
+        let mut seen = std::collections::BTreeSet::new();
+        for sync in ["a", "1-a", "1.a", "record-a", &long, &longer] {
+            for part in [0, 1, 11] {
+                let record = record_object_name(&name(sync), part);
+                assert!(is_reserved_object(record.as_str()), "{record}");
+                assert!(seen.insert(record.clone()), "{record} twice");
+            }
+        }
+        assert_eq!(
+            record_object_name(&name("panbot"), 0).as_str(),
+            "penstock-record-panbot"
+        );
+    }
+
+    #[test]
+    fn only_our_own_names_are_reserved() {
+        for ours in [
+            "penstock-installation-key",
+            "penstock-candidate-x",
+            "penstock-record-x",
+            "penstock-record12-x",
+            "penstock-record.00ff",
+        ] {
+            assert!(is_reserved_object(ours), "{ours}");
+        }
+        for other in ["penstock", "penstock-records", "panbot", "x-penstock-record-x"] {
+            assert!(!is_reserved_object(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn an_owner_tag_names_installation_namespace_and_sync() {
+        let sync = SyncId {
+            namespace: NamespaceName::new("prod").unwrap(),
+            name: name("panbot"),
+        };
+        let installation = InstallationId::new("test-installation").unwrap();
+        assert_eq!(
+            owner_tag(&installation, &sync),
+            "test-installation/prod/panbot"
+        );
+    }
+}
