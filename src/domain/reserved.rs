@@ -114,7 +114,12 @@ mod tests {
         ] {
             assert!(is_reserved_object(ours), "{ours}");
         }
-        for other in ["penstock", "penstock-records", "panbot", "x-penstock-record-x"] {
+        for other in [
+            "penstock",
+            "penstock-records",
+            "panbot",
+            "x-penstock-record-x",
+        ] {
             assert!(!is_reserved_object(other), "{other}");
         }
     }
