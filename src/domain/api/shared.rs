@@ -1,0 +1,300 @@
+//! What several resources share: references, durations, selectors, text that cannot be printed.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use kube::KubeSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use super::schema::{Filled, List, Map, ObjectName, ObjectNameTemplate, Text};
+
+/// A duration as Go writes it: `30s`, `10m`, `1h30m`.
+///
+/// The text is kept as it was written, so that an object is read and written back unchanged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GoDuration(pub String);
+
+/// Why a text is no duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("read duration: write numbers with the units ms, s, m or h, such as 30s, 10m or 1h30m")]
+pub struct ReadDuration;
+
+impl GoDuration {
+    /// The duration meant, or the reason why there is none: the API server checks the shape, the
+    /// CLI's input has passed no API server.
+    pub fn to_duration(&self) -> Result<Duration, ReadDuration> {
+        if self.0.is_empty() || self.0.len() > 32 {
+            return Err(ReadDuration);
+        }
+        let parsed: kube::core::Duration = self.0.parse().map_err(|_| ReadDuration)?;
+        if parsed.is_negative() {
+            return Err(ReadDuration);
+        }
+        Ok(parsed.into())
+    }
+}
+
+impl From<&str> for GoDuration {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl JsonSchema for GoDuration {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "GoDuration".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "maxLength": 32,
+            "pattern": r"^([0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h))+$",
+        })
+    }
+}
+
+/// Text that may hold a secret: a literal, a template, a header. It cannot be printed.
+///
+/// On the wire it is plain text; only [`fmt::Debug`] masks it.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MaskedText(String);
+
+impl MaskedText {
+    /// The text itself. Never pass it to a log, an error or a status.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for MaskedText {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for MaskedText {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for MaskedText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}
+
+/// One key of a Secret.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// Name of the Secret. For an object in a namespace it is a Secret of that namespace; for a
+    /// ClusterSecretStore a Secret of the operator's namespace.
+    #[schemars(with = "ObjectName")]
+    pub name: String,
+    /// Key within the Secret's data.
+    #[schemars(with = "super::schema::DataKey")]
+    pub key: String,
+}
+
+/// One key of a ConfigMap.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMapKeyRef {
+    /// Name of the ConfigMap. For an object in a namespace it is a ConfigMap of that namespace; for
+    /// a ClusterSecretStore a ConfigMap of the operator's namespace.
+    #[schemars(with = "ObjectName")]
+    pub name: String,
+    /// Key within the ConfigMap's data.
+    #[schemars(with = "super::schema::DataKey")]
+    pub key: String,
+}
+
+/// The kind of a store.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+pub enum StoreKind {
+    /// A store of the same namespace.
+    #[default]
+    SecretStore,
+    /// A store of the whole cluster; its `allow` list decides what a namespace may do with it.
+    ClusterSecretStore,
+}
+
+/// Which store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreRef {
+    /// Name of the SecretStore or ClusterSecretStore. May hold `{{ parameters }}`.
+    #[schemars(with = "ObjectNameTemplate")]
+    pub name: String,
+    /// SecretStore (of this namespace) or ClusterSecretStore. Absent: SecretStore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<StoreKind>,
+}
+
+impl StoreRef {
+    /// The kind, with absence resolved.
+    pub fn kind(&self) -> StoreKind {
+        self.kind.unwrap_or_default()
+    }
+}
+
+/// The kinds of workload that can be restarted.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum WorkloadKind {
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `apps/v1` StatefulSet.
+    StatefulSet,
+    /// `apps/v1` DaemonSet.
+    DaemonSet,
+    /// `argoproj.io/v1alpha1` Rollout, where its CRD is installed.
+    Rollout,
+}
+
+/// One workload of the namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadRef {
+    /// Deployment, StatefulSet, DaemonSet or (Argo) Rollout.
+    pub kind: WorkloadKind,
+    /// Name of the workload, in the namespace of the SecretSync.
+    #[schemars(with = "ObjectName")]
+    pub name: String,
+}
+
+/// How a label is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LabelOperator {
+    /// The label has one of the values.
+    In,
+    /// The label is absent or has none of the values.
+    NotIn,
+    /// The label is present.
+    Exists,
+    /// The label is absent.
+    DoesNotExist,
+}
+
+/// One requirement on labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(
+        "self.operator in ['In', 'NotIn'] ? (has(self.values) && self.values.size() > 0) : !has(self.values) || self.values.size() == 0"
+    ).message("In and NotIn need values; Exists and DoesNotExist take none")
+)]
+pub struct LabelRequirement {
+    /// Key of the label.
+    #[schemars(with = "Filled<317>")]
+    pub key: String,
+    /// In, NotIn, Exists or DoesNotExist.
+    pub operator: LabelOperator,
+    /// Values for In and NotIn; empty for the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<Text<63>, 32>")]
+    pub values: Vec<String>,
+}
+
+/// A label selector as Kubernetes has it, bounded. All requirements must hold; an empty selector
+/// matches everything.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelSelector {
+    /// Labels that must be present with exactly these values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "Map<Text<63>, 32>")]
+    pub match_labels: BTreeMap<String, String>,
+    /// Further requirements on labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<LabelRequirement, 16>")]
+    pub match_expressions: Vec<LabelRequirement>,
+}
+
+impl From<&LabelSelector> for meta::LabelSelector {
+    fn from(selector: &LabelSelector) -> Self {
+        let requirement = |requirement: &LabelRequirement| meta::LabelSelectorRequirement {
+            key: requirement.key.clone(),
+            operator: match requirement.operator {
+                LabelOperator::In => "In",
+                LabelOperator::NotIn => "NotIn",
+                LabelOperator::Exists => "Exists",
+                LabelOperator::DoesNotExist => "DoesNotExist",
+            }
+            .to_owned(),
+            values: (!requirement.values.is_empty()).then(|| requirement.values.clone()),
+        };
+        Self {
+            match_labels: (!selector.match_labels.is_empty())
+                .then(|| selector.match_labels.clone()),
+            match_expressions: (!selector.match_expressions.is_empty())
+                .then(|| selector.match_expressions.iter().map(requirement).collect()),
+        }
+    }
+}
+
+/// A parameter of an object, set by the CLI's `--set NAME=VALUE`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameter {
+    /// Value used when `--set` gives none; in the cluster always. A parameter without a default must
+    /// be given, so it works in the CLI only. Never put a secret here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Text<1024>>")]
+    pub default: Option<String>,
+}
+
+/// Whom to tell, and when.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    /// Store that carries notices (Slack, Discord, Teams and so on).
+    pub store: StoreRef,
+    /// What to tell: Synced (a change arrived everywhere), Drifted (tampering was found), RolledBack
+    /// (a new value was taken back), Failed (the sync needs a person).
+    #[schemars(with = "List<NoticeEvent, 8>", length(min = 1))]
+    pub on: Vec<NoticeEvent>,
+}
+
+/// What a notice can be about.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum NoticeEvent {
+    /// A change arrived at every target, and the workloads run on it.
+    Synced,
+    /// A target was changed by somebody else.
+    Drifted,
+    /// A new value was taken back.
+    RolledBack,
+    /// The sync cannot go on without a person.
+    Failed,
+}

@@ -1,0 +1,317 @@
+//! SecretStore and ClusterSecretStore: a connection to one outside system.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::kubernetes::KubernetesProvider;
+use super::schema::{Filled, List, NamespaceName, Text, exactly_one};
+use super::shared::{GoDuration, LabelSelector, SecretKeyRef};
+use super::status::Condition;
+use super::vault::VaultProvider;
+
+/// What a SecretStore is.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "penstock.dev",
+    version = "v1alpha1",
+    kind = "SecretStore",
+    plural = "secretstores",
+    shortname = "pstore",
+    category = "penstock",
+    namespaced,
+    status = "StoreStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "A connection to one outside system, for the SecretSyncs and SecretRotations of its namespace. Whoever may create one can send Secrets of the namespace to the system.",
+    annotation("helm.sh/resource-policy", "keep"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Provider", type_ = "string", json_path = ".status.provider"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+    "!has(self.provider.kubernetes) || has(self.provider.kubernetes.kubeconfigRef) || has(self.provider.kubernetes.server)"
+).message("a SecretStore reaches no other namespace of this cluster: use a ClusterSecretStore, or set kubernetes.kubeconfigRef or kubernetes.server for another cluster"))]
+pub struct SecretStoreSpec {
+    /// The outside system.
+    pub provider: Provider,
+    /// How hard the system may be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// Lets the system tell about changes by a signed request to
+    /// `/hooks/namespaces/<namespace>/<name>`. Absent: there is no such endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
+}
+
+/// What a ClusterSecretStore is.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "penstock.dev",
+    version = "v1alpha1",
+    kind = "ClusterSecretStore",
+    plural = "clustersecretstores",
+    shortname = "pcstore",
+    category = "penstock",
+    status = "StoreStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "A connection to one outside system, for the namespaces that `spec.allow` names. Its credentials lie in the operator's namespace.",
+    annotation("helm.sh/resource-policy", "keep"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Provider", type_ = "string", json_path = ".status.provider"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(
+    "!has(self.provider.kubernetes) || has(self.provider.kubernetes.kubeconfigRef) || has(self.provider.kubernetes.server) || (has(self.identity) && self.identity == 'operator')"
+).message("another namespace of this cluster is reached with the operator's own identity: set identity: operator, or kubernetes.kubeconfigRef or kubernetes.server for another cluster"))]
+pub struct ClusterSecretStoreSpec {
+    /// The outside system.
+    pub provider: Provider,
+    /// How hard the system may be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+    /// Lets the system tell about changes by a signed request to `/hooks/clusterstores/<name>`. Absent:
+    /// there is no such endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
+    /// credentials (those that the provider's fields name) or operator (the operator's own: its
+    /// ServiceAccount or cloud identity). Absent: credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
+    /// What each namespace may do. A namespace may do only what an entry allows; without an entry, nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<Allow, 64>", extend("x-kubernetes-list-type" = "atomic"))]
+    pub allow: Vec<Allow>,
+}
+
+/// The outside system. Exactly one member.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = exactly_one(
+    &["vault", "kubernetes"],
+    "a store is exactly one system: set one of vault, kubernetes",
+))]
+pub struct Provider {
+    /// HashiCorp Vault or OpenBao.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultProvider>,
+    /// Secrets and ConfigMaps of another namespace or cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<KubernetesProvider>,
+}
+
+/// How hard a system may be asked, by all syncs together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Requests per second. Absent: 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub requests_per_second: Option<u32>,
+    /// Requests at the same time. Absent: 8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 256))]
+    pub concurrency: Option<u32>,
+    /// How long one request may take. Absent: 30s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('5m')").message("timeout must be between 1s and 5m"))]
+    pub timeout: Option<GoDuration>,
+}
+
+/// A signed request that tells about changes. Its body is only a hint; the values are always read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Webhook {
+    /// Key that signs the requests.
+    pub secret: SecretKeyRef,
+    /// How requests are signed: hmacSha256 (hex of the body's HMAC-SHA-256 in the header
+    /// `X-Penstock-Signature`, with a time stamp against replay).
+    pub signature: WebhookSignature,
+}
+
+/// How requests to a webhook are signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum WebhookSignature {
+    /// HMAC with SHA-256 over time stamp and body.
+    #[default]
+    HmacSha256,
+}
+
+/// Whose identity a store uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Identity {
+    /// That of the credentials which the provider's fields name.
+    #[default]
+    Credentials,
+    /// The operator's own.
+    Operator,
+}
+
+/// What some namespaces may do with a ClusterSecretStore.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = exactly_one(
+    &["namespaces", "namespaceSelector"],
+    "an entry names its namespaces in exactly one way: set one of namespaces, namespaceSelector ({} selects all)",
+))]
+pub struct Allow {
+    /// Namespaces, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<List<NamespaceName, 256>>", length(min = 1))]
+    pub namespaces: Option<Vec<String>>,
+    /// Namespaces, by their labels. `{}` selects all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<LabelSelector>,
+    /// Values that a source or target may set. What is not named here keeps the store's own value and cannot
+    /// be set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<AllowAt>,
+    /// Beginnings of the remote names (path and entry, joined by `/`) that are allowed, compared on segment
+    /// borders, after templates, mapping and references. `{{ namespace }}` is replaced. Absent or empty: none;
+    /// `/` allows all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<Filled<1024>, 64>")]
+    pub key_prefixes: Vec<String>,
+    /// true: sources may read. Absent: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<bool>,
+    /// true: targets may write. Absent: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write: Option<bool>,
+    /// What `then` may do with this store's credentials.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<AllowAct, 16>", extend("x-kubernetes-list-type" = "atomic"))]
+    pub act: Vec<AllowAct>,
+    /// What a SecretRotation may rotate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotate: Option<AllowRotate>,
+    /// true: notices may be sent. Absent: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<bool>,
+}
+
+/// Values that a source or target may set, member by member.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowAt {
+    /// Environments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<Filled<253>, 32>")]
+    pub environment: Vec<String>,
+    /// Mounts (Vault).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<Filled<253>, 32>")]
+    pub mount: Vec<String>,
+}
+
+/// One kind of action that is allowed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowAct {
+    /// ecsService, cloudRunService, containerApp, dispatch or pipeline.
+    pub kind: ActionKind,
+    /// Beginning of the names that are allowed: of the service, app, repository or project. `""` allows all.
+    #[schemars(with = "Text<253>")]
+    pub name_prefix: String,
+}
+
+/// Kinds of action that use a store's credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ActionKind {
+    /// A service of Amazon ECS.
+    EcsService,
+    /// A service of Google Cloud Run.
+    CloudRunService,
+    /// An Azure Container App.
+    ContainerApp,
+    /// A workflow of GitHub Actions.
+    Dispatch,
+    /// A CircleCI pipeline.
+    Pipeline,
+}
+
+/// What may be rotated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowRotate {
+    /// Beginnings of the remote names whose values may be replaced, compared on segment borders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<Filled<1024>, 64>")]
+    pub keys: Vec<String>,
+    /// Roles (users of a database) whose passwords may be changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<Filled<253>, 64>")]
+    pub roles: Vec<String>,
+}
+
+/// What is known about a store.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready (a real login and a cheap read succeed), Reconciling and Stalled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        with = "List<Condition, 16>",
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
+    )]
+    pub conditions: Vec<Condition>,
+    /// Member of `spec.provider` that is set, for the column of `kubectl get`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Text<64>>")]
+    pub provider: Option<String>,
+    /// What the store can do: read, write, list, versions, tags, probe (tell cheaply whether something
+    /// changed), notify, act, rotate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<Text<32>, 16>", extend("x-kubernetes-list-type" = "set"))]
+    pub capabilities: Vec<String>,
+    /// The last failure, without anything that could be secret. Absent while the store is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<StoreError>,
+}
+
+/// A failure of a store, in our own words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreError {
+    /// NotFound, Denied, Unavailable, Throttled or Invalid.
+    #[schemars(with = "Text<64>")]
+    pub class: String,
+    /// What happened and what to do about it.
+    #[schemars(with = "Text<1024>")]
+    pub message: String,
+}

@@ -1,0 +1,199 @@
+//! `targets[].then[]`: what happens once after a target got a new revision.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::schema::{Filled, List, Map, StatusCode, Text, WebAddress, exactly_one};
+use super::shared::{GoDuration, MaskedText, SecretKeyRef, StoreRef};
+
+/// One action, done once per revision. Exactly one of `redeploy`, `dispatch`, `pipeline`, `http`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = exactly_one(
+    &["redeploy", "dispatch", "pipeline", "http"],
+    "an action does exactly one thing: set one of redeploy, dispatch, pipeline, http",
+))]
+pub struct Action {
+    /// Makes a service of a cloud start its containers anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redeploy: Option<Redeploy>,
+    /// Starts a workflow of GitHub Actions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dispatch: Option<Dispatch>,
+    /// Starts a CircleCI pipeline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<Pipeline>,
+    /// Sends an HTTP request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpAction>,
+    /// Store whose credentials the action uses. Absent: the target's own store. `http` uses none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreRef>,
+}
+
+/// A service of a cloud. Exactly one of `ecsService`, `cloudRunService`, `containerApp`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = exactly_one(
+    &["ecsService", "cloudRunService", "containerApp"],
+    "redeploy one service: set one of ecsService, cloudRunService, containerApp",
+))]
+pub struct Redeploy {
+    /// A service of Amazon ECS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ecs_service: Option<EcsService>,
+    /// A service of Google Cloud Run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud_run_service: Option<CloudRunService>,
+    /// An Azure Container App.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_app: Option<ContainerApp>,
+}
+
+/// A service of Amazon ECS.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EcsService {
+    /// Name or ARN of the ECS cluster.
+    #[schemars(with = "Filled<512>")]
+    pub cluster: String,
+    /// Name of the service.
+    #[schemars(with = "Filled<255>")]
+    pub service: String,
+    /// AWS region. Absent: the store's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Filled<64>>")]
+    pub region: Option<String>,
+}
+
+/// A service of Google Cloud Run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudRunService {
+    /// Name of the service.
+    #[schemars(with = "Filled<63>")]
+    pub service: String,
+    /// Location, such as `europe-west1`.
+    #[schemars(with = "Filled<64>")]
+    pub location: String,
+    /// Project. Absent: the store's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Filled<64>>")]
+    pub project: Option<String>,
+}
+
+/// An Azure Container App.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerApp {
+    /// Name of the app.
+    #[schemars(with = "Filled<64>")]
+    pub name: String,
+    /// Resource group that holds it.
+    #[schemars(with = "Filled<90>")]
+    pub resource_group: String,
+    /// Subscription that holds the resource group.
+    #[schemars(with = "Filled<64>")]
+    pub subscription: String,
+}
+
+/// A workflow of GitHub Actions. Exactly one of `event`, `workflow`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = exactly_one(
+    &["event", "workflow"],
+    "a dispatch is either a repository event or one workflow: set one of event, workflow",
+))]
+pub struct Dispatch {
+    /// Repository, as `owner/name`.
+    #[schemars(with = "Filled<140>")]
+    pub repository: String,
+    /// Type of a `repository_dispatch` event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Filled<100>>")]
+    pub event: Option<String>,
+    /// One workflow, by `workflow_dispatch`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<Workflow>,
+    /// Payload of the event or inputs of the workflow, at most nine. The revision is added as `revision`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "Map<Text<1024>, 9>")]
+    pub inputs: BTreeMap<String, String>,
+}
+
+/// One workflow of a repository.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Workflow {
+    /// File name or id of the workflow, such as `deploy.yml`.
+    #[schemars(with = "Filled<255>")]
+    pub file: String,
+    /// Branch or tag to run it on.
+    #[serde(rename = "ref")]
+    #[schemars(with = "Filled<255>")]
+    pub reference: String,
+}
+
+/// A CircleCI pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pipeline {
+    /// Slug of the project, such as `gh/acme/api`.
+    #[schemars(with = "Filled<255>")]
+    pub project: String,
+    /// Branch to run on. Absent: the project's default branch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Filled<255>>")]
+    pub branch: Option<String>,
+    /// Parameters of the pipeline.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "Map<Text<1024>, 32>")]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// An HTTP request that tells somebody about the new revision. It never carries a value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpAction {
+    /// Address of the request.
+    #[schemars(with = "WebAddress")]
+    pub url: String,
+    /// GET, POST, PUT or PATCH. Absent: POST.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<HttpMethod>,
+    /// Headers of the request.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "Map<Text<4096>, 32>")]
+    pub header: BTreeMap<String, MaskedText>,
+    /// Whole value of the `Authorization` header, from a Secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization: Option<SecretKeyRef>,
+    /// Body of the request; `{{ revision }}`, `{{ namespace }}` and `{{ name }}` are replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Text<16384>>")]
+    pub body: Option<MaskedText>,
+    /// Status codes that count as done. Absent or empty: 200 to 299.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<StatusCode, 16>")]
+    pub expect_status: Vec<u16>,
+    /// How long one try may take. Absent: 10s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<GoDuration>,
+}
+
+/// Methods of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum HttpMethod {
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+    /// PATCH.
+    Patch,
+}
