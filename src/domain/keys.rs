@@ -284,6 +284,13 @@ fn finish(mac: Hmac<Sha256>, length: usize) -> String {
     hex(bytes.get(..length).unwrap_or(&bytes))
 }
 
+/// A short digest of a public text (a name), for names that would be too long: ten hexadecimal digits.
+pub fn public_digest(text: &str) -> String {
+    use sha2::Digest as _;
+    let digest = Sha256::digest(text);
+    hex(digest.get(..5).unwrap_or(&digest))
+}
+
 /// Lower case hexadecimal digits of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
     bytes

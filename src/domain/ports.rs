@@ -85,6 +85,8 @@ pub struct ObservedObject {
     pub metadata_matches: bool,
     /// The label that leads the operator's watch to it is there.
     pub labelled: bool,
+    /// When somebody other than us last changed it, as far as the system remembers.
+    pub foreign_change: Option<Timestamp>,
     /// Its content.
     pub data: BTreeMap<Key, SecretValue>,
 }

@@ -1,0 +1,433 @@
+//! What stands at a target against what should: one verdict per key, computed without I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::conditions::Reason;
+use crate::fault::{Fault, FaultClass};
+use crate::keys::{ContentHash, InstallationKey};
+use crate::names::{Key, SyncId, TargetName};
+use crate::ports::{Observation, ObservedObject};
+use crate::record::{Before, TargetRecord};
+use crate::reserved::{self, SHARED_OWNER};
+use crate::secret::SecretValue;
+use crate::sync::{Adopt, Destination, ValidatedTarget};
+
+/// What happens to one key at one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyChange {
+    /// It is not there and will be.
+    Create,
+    /// It is there, ours, and holds something else.
+    Update,
+    /// It is ours, and the bundle has it no longer.
+    Delete,
+    /// It is ours and as it should be.
+    Unchanged,
+    /// It is there, not ours, and becomes ours.
+    Adopt,
+    /// It is there and not ours; it stays as it is.
+    Foreign,
+}
+
+/// Somebody else changed a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tampering {
+    /// Which of our keys differ from what we wrote.
+    pub keys: BTreeSet<Key>,
+    /// Since when, as far as the system remembers; none when the whole object was deleted.
+    pub since: Option<Timestamp>,
+}
+
+/// The difference at one target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetDiff {
+    /// Which target.
+    pub target: TargetName,
+    /// One verdict per key.
+    pub keys: BTreeMap<Key, KeyChange>,
+    /// Hashes of what is wanted: the record's next state.
+    pub wanted: BTreeMap<Key, ContentHash>,
+    /// What stands there now of our keys: the record's next `before`.
+    pub before: Before,
+    /// Somebody else changed it since our last write.
+    pub tampering: Option<Tampering>,
+    /// Labels, annotations or owner tag must be written although the content is right.
+    pub metadata: bool,
+    /// The object must be deleted and made anew.
+    pub recreate: bool,
+    /// The object is, or becomes, ours as a whole.
+    pub whole: bool,
+    /// Why nothing is written here.
+    pub blocked: Option<Fault>,
+}
+
+impl TargetDiff {
+    /// Whether anything must be written.
+    pub fn is_change(&self) -> bool {
+        self.blocked.is_none() && (self.metadata || self.recreate || self.content_changes())
+    }
+
+    /// Whether the content of our keys changes.
+    pub fn content_changes(&self) -> bool {
+        self.keys.values().any(|change| {
+            matches!(
+                change,
+                KeyChange::Create | KeyChange::Update | KeyChange::Delete
+            )
+        })
+    }
+
+    /// The keys with one verdict.
+    pub fn with(&self, wanted: KeyChange) -> impl Iterator<Item = &Key> {
+        self.keys
+            .iter()
+            .filter(move |(_, change)| **change == wanted)
+            .map(|(key, _)| key)
+    }
+
+    /// Keys whose value is not what the last completed write left: what restarts are about. None at first
+    /// contact, when nobody can have started on a value of ours.
+    pub fn changed_since(&self, record: Option<&TargetRecord>) -> BTreeSet<Key> {
+        let Some(record) = record else {
+            return BTreeSet::new();
+        };
+        let resumed = matches!(&self.before, Before::Keys(_)) && self.before == record.before;
+        let prior = if resumed {
+            record.before_keys()
+        } else {
+            record.keys.clone()
+        };
+        let names: BTreeSet<&Key> = prior.keys().chain(self.wanted.keys()).collect();
+        names
+            .into_iter()
+            .filter(|name| prior.get(*name) != self.wanted.get(*name))
+            .cloned()
+            .collect()
+    }
+
+    /// The number of keys with one verdict.
+    pub fn count(&self, wanted: KeyChange) -> usize {
+        self.with(wanted).count()
+    }
+}
+
+/// Everything a diff looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct DiffInput<'a> {
+    /// Which sync.
+    pub sync: &'a SyncId,
+    /// The target's spec.
+    pub target: &'a ValidatedTarget,
+    /// What should stand there.
+    pub desired: &'a BTreeMap<Key, SecretValue>,
+    /// What we own there.
+    pub record: Option<&'a TargetRecord>,
+    /// Whether status has not confirmed the record's last write.
+    pub intent_open: bool,
+    /// The uid that status remembers of our last write: shows what is ours when the record was lost.
+    pub confirmed_uid: Option<&'a str>,
+    /// What stands there.
+    pub observed: &'a Observation,
+}
+
+/// Computes the difference.
+pub fn diff(input: DiffInput<'_>, key: &InstallationKey) -> TargetDiff {
+    let hash = |name: &Key, value: &SecretValue| {
+        key.content_hash(input.sync, &input.target.name, name, value)
+    };
+    let wanted: BTreeMap<Key, ContentHash> = input
+        .desired
+        .iter()
+        .map(|(name, value)| (name.clone(), hash(name, value)))
+        .collect();
+    match input.observed {
+        Observation::Absent => absent(input, wanted),
+        Observation::Present(object) => {
+            let standing = object
+                .data
+                .iter()
+                .map(|(name, value)| (name.clone(), hash(name, value)))
+                .collect();
+            present(input, object, wanted, &standing, key)
+        }
+    }
+}
+
+fn absent(input: DiffInput<'_>, wanted: BTreeMap<Key, ContentHash>) -> TargetDiff {
+    let interrupted = input.intent_open
+        && input
+            .record
+            .is_some_and(|record| record.before == Before::Absent);
+    let tampering = input
+        .record
+        .filter(|_| !interrupted)
+        .map(|record| Tampering {
+            keys: record.keys.keys().cloned().collect(),
+            since: None,
+        });
+    TargetDiff {
+        target: input.target.name.clone(),
+        keys: wanted
+            .keys()
+            .map(|name| (name.clone(), KeyChange::Create))
+            .collect(),
+        wanted,
+        before: Before::Absent,
+        tampering,
+        // An empty object would let pods start without what they wait for: none is made.
+        metadata: !input.desired.is_empty(),
+        recreate: false,
+        whole: !input.target.share_keys,
+        blocked: None,
+    }
+}
+
+fn present(
+    input: DiffInput<'_>,
+    object: &ObservedObject,
+    wanted: BTreeMap<Key, ContentHash>,
+    standing: &BTreeMap<Key, ContentHash>,
+    key: &InstallationKey,
+) -> TargetDiff {
+    let tag = owner_tag(input.sync, input.target, key);
+    let ownership = Ownership::of(input, object, &tag);
+    let keys = key_changes(input, &ownership, &wanted, standing);
+    let before: BTreeMap<Key, ContentHash> = standing
+        .iter()
+        .filter(|(name, _)| ownership.owns(name))
+        .map(|(name, hash)| (name.clone(), hash.clone()))
+        .collect();
+    let (recreate, fixed) = fixed_shape(input.target, object, &keys);
+    let blocked = foreign(input, object, &ownership, &keys, &tag).or(fixed);
+    TargetDiff {
+        target: input.target.name.clone(),
+        tampering: tampering(input, object, standing),
+        metadata: !object.metadata_matches
+            || !object.labelled
+            || object.owner.as_deref() != Some(tag.as_str())
+            || keys.values().any(|change| *change == KeyChange::Adopt),
+        keys,
+        wanted,
+        before: Before::Keys(before),
+        recreate,
+        whole: ownership.whole,
+        blocked,
+    }
+}
+
+/// The owner tag that this sync puts on a target.
+pub fn owner_tag(sync: &SyncId, target: &ValidatedTarget, key: &InstallationKey) -> String {
+    if target.share_keys {
+        SHARED_OWNER.to_owned()
+    } else {
+        reserved::owner_tag(key.installation(), sync)
+    }
+}
+
+/// Which keys of an object are ours.
+struct Ownership<'a> {
+    record: Option<&'a TargetRecord>,
+    /// The record's last write may not have happened: what stood there before is ours, too.
+    intent_open: bool,
+    /// No record, but our tag or the uid of our last write: an object of ours whose record was lost.
+    recovered: bool,
+    whole: bool,
+}
+
+impl<'a> Ownership<'a> {
+    fn of(input: DiffInput<'a>, object: &ObservedObject, tag: &str) -> Self {
+        let ours = object.owner.as_deref() == Some(tag)
+            || input.confirmed_uid == Some(object.uid.as_str());
+        let recovered = input.record.is_none() && ours && !input.target.share_keys;
+        let adopted =
+            input.record.is_none() && input.target.adopt == Adopt::Always && object.owner.is_none();
+        let whole = !input.target.share_keys
+            && (recovered || adopted || input.record.is_some_and(|record| record.whole));
+        Self {
+            record: input.record,
+            intent_open: input.intent_open,
+            recovered,
+            whole,
+        }
+    }
+
+    fn owns(&self, name: &Key) -> bool {
+        self.recovered
+            || self.record.is_some_and(|record| {
+                record.keys.contains_key(name)
+                    || matches!(&record.before, Before::Keys(keys) if self.intent_open && keys.contains_key(name))
+            })
+    }
+}
+
+fn key_changes(
+    input: DiffInput<'_>,
+    ownership: &Ownership<'_>,
+    wanted: &BTreeMap<Key, ContentHash>,
+    standing: &BTreeMap<Key, ContentHash>,
+) -> BTreeMap<Key, KeyChange> {
+    let names: BTreeSet<&Key> = wanted.keys().chain(standing.keys()).collect();
+    names
+        .into_iter()
+        .map(|name| {
+            let ours = ownership.owns(name);
+            let change = match (wanted.get(name), standing.get(name)) {
+                (Some(_), None) => KeyChange::Create,
+                (Some(want), Some(stand)) if ours && want == stand => KeyChange::Unchanged,
+                (Some(_), Some(_)) if ours => KeyChange::Update,
+                (Some(want), Some(stand)) => match input.target.adopt {
+                    Adopt::IfEqual | Adopt::Always if want == stand => KeyChange::Adopt,
+                    Adopt::Always => KeyChange::Update,
+                    Adopt::IfEqual | Adopt::Never => KeyChange::Foreign,
+                },
+                (None, _) if ours && !ownership.recovered => KeyChange::Delete,
+                (None, _) => KeyChange::Foreign,
+            };
+            (name.clone(), change)
+        })
+        .collect()
+}
+
+/// Why an object that is not ours may not be written.
+fn foreign(
+    input: DiffInput<'_>,
+    object: &ObservedObject,
+    ownership: &Ownership<'_>,
+    keys: &BTreeMap<Key, KeyChange>,
+    tag: &str,
+) -> Option<Fault> {
+    let subject = format!(
+        "{} {}",
+        input.target.destination.kind(),
+        input.target.destination.object_name()
+    );
+    if object.terminating {
+        let fault = Fault::new(FaultClass::Conflict, subject, "is being deleted")
+            .because(Reason::TargetTerminating);
+        return Some(fault.hint("It is written anew once it is gone"));
+    }
+    if let Some(owner) = object
+        .owner
+        .as_deref()
+        .filter(|owner| *owner != tag && !ownership.recovered)
+    {
+        return Some(owned_by_another(input.sync, subject, owner));
+    }
+    let claimed: Vec<&str> = keys
+        .iter()
+        .filter(|(name, change)| {
+            **change == KeyChange::Foreign && input.desired.contains_key(*name)
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !claimed.is_empty() {
+        let names = crate::text::key_list(&claimed);
+        let fault = Fault::new(
+            FaultClass::Denied,
+            subject,
+            format!("holds keys that are not ours: {names}"),
+        );
+        return Some(fault.because(Reason::ForeignTarget).hint(
+            "Nothing was changed. Take them over with `adopt: ifEqual` or `adopt: always`, or choose another name",
+        ));
+    }
+    let known = ownership.recovered || input.record.is_some() || input.target.share_keys;
+    let adopting = input.target.adopt == Adopt::Always
+        || keys.values().any(|change| *change == KeyChange::Adopt);
+    if known || adopting {
+        return None;
+    }
+    let fault = Fault::new(
+        FaultClass::Denied,
+        subject,
+        "exists already and is not ours",
+    );
+    Some(fault.because(Reason::ForeignTarget).hint(
+        "Nothing was changed. Take it over with `adopt: ifEqual` or `adopt: always`, share it with `share: keys`, or choose another name",
+    ))
+}
+
+/// The owner is named only within the same namespace and installation (rule 2).
+fn owned_by_another(sync: &SyncId, subject: String, owner: &str) -> Fault {
+    let prefix = format!("/{}/", sync.namespace);
+    let message = match owner.split_once(&prefix) {
+        Some((_, name)) => format!("is owned by SecretSync {name}"),
+        None if owner == SHARED_OWNER => "is shared by syncs that all say `share: keys`".to_owned(),
+        None => "is owned by another sync".to_owned(),
+    };
+    Fault::new(FaultClass::Denied, subject, message)
+        .because(Reason::OwnedByAnother)
+        .hint("Nothing was changed. Choose another name, or say `share: keys` in every sync that writes it")
+}
+
+/// Whether what cannot be changed must be made anew, or why it cannot.
+fn fixed_shape(
+    target: &ValidatedTarget,
+    object: &ObservedObject,
+    keys: &BTreeMap<Key, KeyChange>,
+) -> (bool, Option<Fault>) {
+    let (wanted_type, recreate) = match &target.destination {
+        Destination::Secret(secret) => (Some(secret.secret_type.as_str()), secret.recreate),
+        Destination::ConfigMap(config_map) => (None, config_map.recreate),
+    };
+    let retyped = wanted_type
+        .is_some_and(|wanted| object.secret_type.as_deref().is_some_and(|is| is != wanted));
+    let changes = keys
+        .values()
+        .any(|change| !matches!(change, KeyChange::Unchanged | KeyChange::Foreign));
+    let frozen = object.immutable && (changes || !object.metadata_matches);
+    if !retyped && !frozen {
+        return (false, None);
+    }
+    if recreate {
+        return (true, None);
+    }
+    let why = if retyped {
+        "has another type, and a type cannot change"
+    } else {
+        "is immutable"
+    };
+    let subject = format!(
+        "{} {}",
+        target.destination.kind(),
+        target.destination.object_name()
+    );
+    let fault = Fault::new(FaultClass::Invalid, subject, why).because(Reason::TargetImmutable);
+    (
+        false,
+        Some(fault.hint("Set `recreate: true` on the target, or choose another name")),
+    )
+}
+
+/// Decision 4: content that the record's last write explains is no tampering, anything else is.
+fn tampering(
+    input: DiffInput<'_>,
+    object: &ObservedObject,
+    standing: &BTreeMap<Key, ContentHash>,
+) -> Option<Tampering> {
+    let record = input.record?;
+    let differing = |base: &BTreeMap<Key, ContentHash>| -> BTreeSet<Key> {
+        let names = record
+            .keys
+            .keys()
+            .chain(base.keys())
+            .collect::<BTreeSet<_>>();
+        names
+            .into_iter()
+            .filter(|name| standing.get(*name) != base.get(*name))
+            .cloned()
+            .collect()
+    };
+    let keys = differing(&record.keys);
+    let interrupted = input.intent_open
+        && match &record.before {
+            Before::Absent => false,
+            Before::Keys(before) => differing(before).is_empty(),
+        };
+    (!keys.is_empty() && !interrupted).then_some(Tampering {
+        keys,
+        since: object.foreign_change,
+    })
+}

@@ -1,0 +1,287 @@
+//! The record: a sync's durable memory, from which status can be rebuilt.
+//!
+//! It is written before a target is (with what is intended), so that a process that dies between the two
+//! leaves a state the next run can name: the target still holds what `before` says, and the write is resumed.
+//! That a write happened is confirmed by status alone (`uid`, `resourceVersion`), which saves a second
+//! write of the record.
+
+mod codec;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use self::codec::{DecodeRecord, EncodeRecord, MAX_SEALED_BYTES, decode, encode};
+use crate::bundle::{Bundle, SourceVersion};
+use crate::keys::{ContentHash, Revision};
+use crate::names::{Key, SourceName, TargetName};
+use crate::sync::History;
+use crate::workload::WorkloadId;
+
+/// How long a deletion counts against `guards.maxDeletes`.
+pub const DELETION_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many approvals are remembered so that none works twice.
+const REMEMBERED_APPROVALS: usize = 16;
+
+/// What one sync remembers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RecordState {
+    /// Grows by one with every save; status repeats it, so that an old record put back is noticed.
+    pub counter: u64,
+    /// The revision in use.
+    pub current: Option<StoredRevision>,
+    /// Older good revisions, newest first.
+    pub older: Vec<StoredRevision>,
+    /// Revisions that were rejected and must not come back.
+    pub rejected: Vec<Revision>,
+    /// A revision that a person pinned.
+    pub pinned: Option<Revision>,
+    /// What we own at each target.
+    pub targets: BTreeMap<TargetName, TargetRecord>,
+    /// The last accepted version of each source.
+    pub sources: BTreeMap<SourceName, SourceVersion>,
+    /// Deletions of the last 24 h.
+    pub deletions: Vec<DeletionNote>,
+    /// Approvals that have been used.
+    pub used_approvals: Vec<String>,
+    /// Restarts that were intended, by workload uid.
+    pub restarts: BTreeMap<String, RestartRecord>,
+}
+
+/// One good content.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRevision {
+    /// Its name.
+    pub revision: Revision,
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// The content; none where `history.keep: none` forbids keeping values.
+    pub bundle: Option<Bundle>,
+}
+
+/// What we own at one target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetRecord {
+    /// `Secret` or `ConfigMap`.
+    pub kind: String,
+    /// The object's name.
+    pub object: String,
+    /// The revision that the last write carried.
+    pub revision: Revision,
+    /// Our keys and the hashes of what was intended for them.
+    pub keys: BTreeMap<Key, ContentHash>,
+    /// What stood there before the last write, so that an interrupted write is told from tampering.
+    pub before: Before,
+    /// Whether the object is ours as a whole: we made it, or adopted it.
+    pub whole: bool,
+    /// Whether our keys go when the sync goes.
+    pub delete_with_sync: bool,
+}
+
+/// What stood at a target before a write.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Before {
+    /// No object.
+    Absent,
+    /// An object with these of our keys.
+    Keys(BTreeMap<Key, ContentHash>),
+}
+
+/// How many keys were deleted, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletionNote {
+    /// When.
+    pub at: Timestamp,
+    /// How many.
+    pub count: u32,
+}
+
+/// A restart that was intended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestartRecord {
+    /// Which workload.
+    pub workload: WorkloadId,
+    /// The marker its pod template must carry.
+    pub marker: String,
+    /// When the content behind the marker was written: pods that started later have it already.
+    pub since: Timestamp,
+    /// How often this marker was set; 0 while it waits for the restart budget.
+    pub times_set: u32,
+    /// When restarts were caused, within the budget's window.
+    pub caused: Vec<Timestamp>,
+}
+
+impl RecordState {
+    /// Takes `revision` as the one in use and keeps the former as `history` allows.
+    pub fn accept(&mut self, revision: StoredRevision, history: &History) {
+        let at = revision.at;
+        let revision = StoredRevision {
+            bundle: revision.bundle.filter(|_| history.keep_values),
+            ..revision
+        };
+        let former = self.current.replace(revision);
+        let current = self
+            .current
+            .as_ref()
+            .map(|current| current.revision.clone());
+        if let Some(former) = former {
+            self.older.insert(0, former);
+        }
+        self.older
+            .retain(|older| Some(&older.revision) != current.as_ref());
+        self.prune(history, at);
+    }
+
+    /// Drops what `history` no longer allows and deletions that no longer count.
+    pub fn prune(&mut self, history: &History, now: Timestamp) {
+        let oldest = saturating_sub(now, history.max_age);
+        self.older.retain(|older| older.at >= oldest);
+        self.older.truncate(if history.keep_values {
+            history.older
+        } else {
+            0
+        });
+        let window = now.checked_sub(DELETION_WINDOW).unwrap_or(Timestamp::MIN);
+        self.deletions.retain(|note| note.at >= window);
+    }
+
+    /// Keys deleted within the last 24 h.
+    pub fn recent_deletions(&self, now: Timestamp) -> u32 {
+        let window = now.checked_sub(DELETION_WINDOW).unwrap_or(Timestamp::MIN);
+        self.deletions
+            .iter()
+            .filter(|note| note.at >= window)
+            .map(|note| note.count)
+            .sum()
+    }
+
+    /// Remembers an approval as used.
+    pub fn use_approval(&mut self, hash: &str) {
+        self.used_approvals.insert(0, hash.to_owned());
+        self.used_approvals.truncate(REMEMBERED_APPROVALS);
+    }
+
+    /// Keys of the content in use, whether values are kept or not.
+    pub fn known_keys(&self) -> BTreeSet<Key> {
+        match self.current_bundle() {
+            Some(bundle) => bundle.0.keys().cloned().collect(),
+            None => self
+                .targets
+                .values()
+                .flat_map(|target| target.keys.keys().cloned())
+                .collect(),
+        }
+    }
+
+    /// The content in use, when values are kept.
+    pub fn current_bundle(&self) -> Option<&Bundle> {
+        self.current
+            .as_ref()
+            .and_then(|current| current.bundle.as_ref())
+    }
+}
+
+impl TargetRecord {
+    /// The hashes of what stood there before the last write.
+    pub fn before_keys(&self) -> BTreeMap<Key, ContentHash> {
+        match &self.before {
+            Before::Absent => BTreeMap::new(),
+            Before::Keys(keys) => keys.clone(),
+        }
+    }
+}
+
+/// `now` minus `age`, or the beginning of time.
+pub(crate) fn saturating_sub(now: Timestamp, age: Duration) -> Timestamp {
+    SignedDuration::try_from(age)
+        .ok()
+        .and_then(|age| now.checked_sub(age).ok())
+        .unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn revision(text: &str, at: i64) -> StoredRevision {
+        StoredRevision {
+            revision: Revision::from_text(text),
+            at: Timestamp::from_second(at).unwrap(),
+            bundle: Some(Bundle::default()),
+        }
+    }
+
+    fn history(older: usize) -> History {
+        History {
+            older,
+            max_age: Duration::from_secs(1000),
+            keep_values: true,
+        }
+    }
+
+    #[test]
+    fn history_keeps_the_newest_and_forgets_by_number_and_age() {
+        let mut state = RecordState::default();
+        for (text, at) in [("a", 0), ("b", 100), ("c", 200), ("d", 300)] {
+            state.accept(revision(text, at), &history(2));
+        }
+        let older = |state: &RecordState| {
+            state
+                .older
+                .iter()
+                .map(|old| old.revision.as_str().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(older(&state), ["c", "b"]);
+        state.prune(&history(2), Timestamp::from_second(1150).unwrap());
+        assert_eq!(older(&state), ["c"]);
+    }
+
+    #[test]
+    fn returning_to_an_older_revision_does_not_keep_it_twice() {
+        let mut state = RecordState::default();
+        for text in ["a", "b", "a"] {
+            state.accept(revision(text, 0), &history(5));
+        }
+        assert_eq!(state.current.unwrap().revision.as_str(), "a");
+        assert_eq!(state.older.len(), 1);
+    }
+
+    #[test]
+    fn keep_none_keeps_no_value() {
+        let mut state = RecordState::default();
+        let none = History {
+            keep_values: false,
+            ..history(5)
+        };
+        state.accept(revision("a", 0), &none);
+        state.accept(revision("b", 0), &none);
+        assert!(state.current_bundle().is_none() && state.older.is_empty());
+    }
+
+    #[test]
+    fn deletions_count_for_a_day() {
+        let at = |hours: i64| Timestamp::from_second(hours * 3600).unwrap();
+        let state = RecordState {
+            deletions: vec![
+                DeletionNote {
+                    at: at(0),
+                    count: 3,
+                },
+                DeletionNote {
+                    at: at(20),
+                    count: 4,
+                },
+            ],
+            ..RecordState::default()
+        };
+        assert_eq!(state.recent_deletions(at(23)), 7);
+        assert_eq!(state.recent_deletions(at(30)), 4);
+    }
+}
