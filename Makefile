@@ -14,3 +14,7 @@ check: ## The fast inner loop: formatting, lints, unit tests
 
 .PHONY: test
 test: check ## Everything that this machine can run; what CI calls
+
+.PHONY: generate
+generate: ## Writes the generated files anew: crds/
+	PENSTOCK_GENERATE=1 $(CARGO) test -q -p penstock-cli --lib commands::crd

@@ -1,1 +1,3 @@
 //! Placeholder of the skeleton.
+
+pub mod commands;

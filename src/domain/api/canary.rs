@@ -60,6 +60,7 @@ pub struct Canary {
 /// What the canary is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum CanaryMode {
     /// One pod cloned from a workload's template.
     Pod,
@@ -72,6 +73,7 @@ pub enum CanaryMode {
 /// What becomes of the labels of a cloned pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum CanaryLabels {
     /// None are kept.
     #[default]
@@ -146,6 +148,7 @@ pub struct PodHttpCheck {
 /// How a pod is spoken to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Scheme {
     /// Plain HTTP.
     #[default]

@@ -139,6 +139,7 @@ pub struct Rest {}
 /// What happens when a wave fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum OnFailure {
     /// The old revision is validated and written back.
     #[default]
@@ -179,6 +180,7 @@ pub struct PreviousState {}
 /// What is restarted after a repaired tampering.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum OnTampering {
     /// The workloads that started on the tampered content.
     #[default]
@@ -222,6 +224,7 @@ pub struct Window {
 /// What waits while a window is closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum WindowHold {
     /// The write, and so everything.
     #[default]
@@ -233,6 +236,7 @@ pub enum WindowHold {
 /// Whether a person must approve a rollout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Approval {
     /// No.
     #[default]

@@ -185,6 +185,7 @@ pub struct SshKeyGenerator {
 /// Kinds of SSH key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum SshKeyAlgorithm {
     /// Ed25519.
     #[default]
@@ -263,6 +264,7 @@ pub struct Retire {
 /// Whether a foreign value may be rotated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum RotationAdopt {
     /// It is left alone and reported.
     #[default]

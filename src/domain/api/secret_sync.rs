@@ -107,6 +107,7 @@ pub struct SecretSyncSpec {
 /// Which of two equal keys counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Conflicts {
     /// That of the later source.
     #[default]
@@ -170,6 +171,7 @@ pub struct History {
 /// Whether values are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum HistoryKeep {
     /// The current revision and older ones.
     #[default]

@@ -74,6 +74,7 @@ pub struct TagSelect {
 /// The case of keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum KeyCase {
     /// As it is.
     #[default]

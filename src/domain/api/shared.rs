@@ -138,6 +138,7 @@ pub struct ConfigMapKeyRef {
     Deserialize,
     JsonSchema,
 )]
+#[schemars(description = "")]
 pub enum StoreKind {
     /// A store of the same namespace.
     #[default]
@@ -169,6 +170,7 @@ impl StoreRef {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
+#[schemars(description = "")]
 pub enum WorkloadKind {
     /// `apps/v1` Deployment.
     Deployment,
@@ -193,6 +195,7 @@ pub struct WorkloadRef {
 
 /// How a label is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")]
 pub enum LabelOperator {
     /// The label has one of the values.
     In,
@@ -288,6 +291,7 @@ pub struct Notice {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
+#[schemars(description = "")]
 pub enum NoticeEvent {
     /// A change arrived at every target, and the workloads run on it.
     Synced,

@@ -141,6 +141,7 @@ pub struct ProcessEnvironmentSource {}
 /// How a file is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum FileFormat {
     /// `KEY=value` lines with the quoting of dotenv.
     Dotenv,
@@ -173,6 +174,7 @@ pub struct Extract {
 /// What an entry holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum ExtractFormat {
     /// A JSON object.
     Json,
@@ -183,6 +185,7 @@ pub enum ExtractFormat {
 /// How values are decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Decode {
     /// Standard base64; anything else is an error.
     Base64,
@@ -195,6 +198,7 @@ pub enum Decode {
 /// What to do while a source cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum OnUnavailable {
     /// The whole sync stays at its last good revision.
     #[default]
@@ -263,6 +267,7 @@ pub struct KubernetesSourceOptions {
     Deserialize,
     JsonSchema,
 )]
+#[schemars(description = "")]
 pub enum ObjectKind {
     /// `v1` Secret.
     #[default]

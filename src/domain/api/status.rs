@@ -32,6 +32,7 @@ pub struct Condition {
 
 /// Whether a condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")]
 pub enum ConditionStatus {
     /// It holds.
     True,
@@ -113,6 +114,7 @@ pub struct SourceStatus {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
+#[schemars(description = "")]
 pub enum SourceState {
     /// It was read completely.
     Ready,
@@ -165,6 +167,7 @@ pub struct TargetStatus {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
+#[schemars(description = "")]
 pub enum TargetState {
     /// It holds the revision.
     Synced,
@@ -212,6 +215,7 @@ pub struct RolloutStatus {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
+#[schemars(description = "")]
 pub enum RolloutPhase {
     /// For a window, an approval or the budget.
     Waiting,

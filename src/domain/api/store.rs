@@ -161,6 +161,7 @@ pub struct Webhook {
 /// How requests to a webhook are signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum WebhookSignature {
     /// HMAC with SHA-256 over time stamp and body.
     #[default]
@@ -170,6 +171,7 @@ pub enum WebhookSignature {
 /// Whose identity a store uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Identity {
     /// That of the credentials which the provider's fields name.
     #[default]
@@ -249,6 +251,7 @@ pub struct AllowAct {
 /// Kinds of action that use a store's credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum ActionKind {
     /// A service of Amazon ECS.
     EcsService,

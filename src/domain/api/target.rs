@@ -177,6 +177,7 @@ pub struct FileTarget {
 /// Whether foreign keys are taken over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Adopt {
     /// Foreign keys are left alone.
     #[default]
@@ -190,6 +191,7 @@ pub enum Adopt {
 /// Whether an object is shared with other syncs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Share {
     /// The object is this sync's alone.
     #[default]
@@ -201,6 +203,7 @@ pub enum Share {
 /// What happens at the end of the sync.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum OnDelete {
     /// What was written stays.
     #[default]
@@ -212,6 +215,7 @@ pub enum OnDelete {
 /// What happens when a target was changed by somebody else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Tampering {
     /// It is written again.
     #[default]
@@ -223,6 +227,7 @@ pub enum Tampering {
 /// How the bundle lies in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Layout {
     /// One entry per key.
     #[default]
@@ -236,6 +241,7 @@ pub enum Layout {
 /// When a target is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum After {
     /// With the Secrets.
     #[default]

@@ -187,6 +187,7 @@ pub struct HttpAction {
 /// Methods of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schemars(description = "")]
 pub enum HttpMethod {
     /// GET.
     Get,

@@ -30,6 +30,7 @@ pub struct Transform {
 /// Which keys remain after the transform.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Keep {
     /// The sources' keys and the declared ones.
     #[default]
@@ -129,6 +130,7 @@ pub struct HmacSha256 {
 /// How bytes are written as text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum Encoding {
     /// URL-safe base64, not padded.
     #[default]

@@ -229,6 +229,7 @@ pub struct LoginCheck {
 /// Whether a login uses TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub enum LoginTls {
     /// TLS with a valid certificate.
     #[default]
