@@ -6,8 +6,9 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::one_of::one_of;
 use super::schema::{
-    EntryName, Filled, List, Map, ObjectName, StatusCode, Text, WebAddress, exactly_one,
+    EntryName, Filled, List, Map, ObjectName, StatusCode, Text, WebAddress, at_least, exactly_one,
 };
 use super::shared::{GoDuration, MaskedText, SecretKeyRef, WorkloadRef};
 use super::then::HttpMethod;
@@ -85,10 +86,7 @@ pub enum CanaryLabels {
 /// One check of the canary. Exactly one of `http`, `cronJob`, `prometheus`, `webhook`, `url`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["http", "cronJob", "prometheus", "webhook", "url"],
-    "a check asks exactly one thing: set one of http, cronJob, prometheus, webhook, url",
-))]
+#[x_kube(validation = exactly_one(Check::MEMBERS, "a check asks exactly one thing"))]
 pub struct Check {
     /// Name of the check, unique in the list. Conditions use it.
     #[schemars(with = "EntryName")]
@@ -110,7 +108,7 @@ pub struct Check {
     pub url: Option<UrlCheck>,
     /// How often it is asked during the soak; `cronJob` runs once. Absent: 10s.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s')").message("every must be at least 1s"))]
+    #[x_kube(validation = at_least("1s", "a check asks again and again"))]
     pub every: Option<GoDuration>,
     /// Failures that are tolerated. Absent: 0, the first failure rejects the revision.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +117,22 @@ pub struct Check {
     /// How long one try may take. Absent: 10s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<GoDuration>,
+}
+
+one_of! {
+    /// What a check asks.
+    Check => CheckKind {
+        /// A port of the pod.
+        Http(PodHttpCheck) = http "http",
+        /// A CronJob.
+        CronJob(CronJobCheck) = cron_job "cronJob",
+        /// Prometheus.
+        Prometheus(PrometheusCheck) = prometheus "prometheus",
+        /// A system of yours.
+        Webhook(WebhookCheck) = webhook "webhook",
+        /// An address.
+        Url(UrlCheck) = url "url",
+    }
 }
 
 /// A request to a port of the canary's pod.

@@ -69,11 +69,11 @@ pub struct SecretSyncTemplate {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateMetadata {
-    /// Labels.
+    /// Labels of the SecretSync.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "Map<Text<63>, 32>")]
     pub labels: BTreeMap<String, String>,
-    /// Annotations. Those under `penstock.dev/` are refused.
+    /// Annotations of the SecretSync. Those under `penstock.dev/` are refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "Map<Text<4096>, 32>")]
     pub annotations: BTreeMap<String, String>,

@@ -3,6 +3,7 @@
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::one_of::one_of;
 use super::schema::{Filled, NamespaceName, WebAddress, at_most_one, exactly_one};
 use super::shared::{ConfigMapKeyRef, SecretKeyRef};
 
@@ -11,7 +12,7 @@ use super::shared::{ConfigMapKeyRef, SecretKeyRef};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = at_most_one(
     &["kubeconfigRef", "server"],
-    "there is one other cluster: set one of kubeconfigRef, server; or neither, for another namespace of this cluster",
+    "there is one other cluster, or none for another namespace of this one",
 ))]
 pub struct KubernetesProvider {
     /// Namespace to read and write, there. The objects (or the namespace, to write) must carry the
@@ -30,10 +31,7 @@ pub struct KubernetesProvider {
 /// Another cluster, by address and token.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["caBundle", "caSecretRef", "caConfigMapRef"],
-    "the cluster's CA certificates lie in exactly one place: set one of caBundle, caSecretRef, caConfigMapRef",
-))]
+#[x_kube(validation = exactly_one(KubernetesServer::MEMBERS, "the cluster's CA certificates lie in exactly one place"))]
 pub struct KubernetesServer {
     /// Address of the API server.
     #[schemars(with = "WebAddress")]
@@ -50,4 +48,16 @@ pub struct KubernetesServer {
     pub ca_config_map_ref: Option<ConfigMapKeyRef>,
     /// Token to log in with, in a Secret.
     pub token_ref: SecretKeyRef,
+}
+
+one_of! {
+    /// Where the CA certificates of a cluster lie.
+    KubernetesServer => CaCertificates {
+        /// Written out.
+        Bundle(String) = ca_bundle "caBundle",
+        /// In a Secret.
+        Secret(SecretKeyRef) = ca_secret_ref "caSecretRef",
+        /// In a ConfigMap.
+        ConfigMap(ConfigMapKeyRef) = ca_config_map_ref "caConfigMapRef",
+    }
 }

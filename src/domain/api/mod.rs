@@ -3,13 +3,14 @@
 //! These types only carry; what they mean is decided further in. The rules of the house:
 //!
 //! - **A one-of is a struct of options** with one CEL rule (`schema::exactly_one`) whose message
-//!   names the members. The struct's `variant()` gives the enum to match on.
+//!   names the members. The struct's `variant()` gives the enum to match on (see [`one_of`]).
 //! - **Everything is bounded** (`maxItems`, `maxProperties`, `maxLength`), so that the API server can
 //!   bound the cost of the rules; the markers in `schema` spell the bounds.
 //! - **Absent is the safe choice.** No field has a default in the schema (it would break the diffs of
 //!   GitOps tools, and an older CRD prunes a field it does not know); the description names what
 //!   absence means, and [`defaults`] holds the numbers.
-//! - **Every field is described**: the doc comment is what `kubectl explain` prints.
+//! - **Every field is described**: the doc comment is what `kubectl explain` prints. A closed word's
+//!   meaning stands there, too; the enum's own comment would displace it, hence `description = ""`.
 //! - **What may hold a secret cannot be printed**: [`shared::MaskedText`].
 //! - **Typos are not errors here**: unknown fields are pruned by the API server and ignored by serde,
 //!   so that an older operator can read objects of a newer CRD.
@@ -29,6 +30,7 @@ pub mod cluster_sync;
 pub mod crds;
 pub mod defaults;
 pub mod kubernetes;
+pub mod one_of;
 pub mod rollout;
 pub mod rotation;
 mod schema;
@@ -43,3 +45,6 @@ pub mod then;
 pub mod transform;
 pub mod validate;
 pub mod vault;
+
+#[cfg(test)]
+mod tests;

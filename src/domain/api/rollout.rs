@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canary::Canary;
+use super::one_of::one_of;
 use super::schema::{CronExpression, EntryName, Filled, List, exactly_one};
 use super::shared::{GoDuration, LabelSelector, WorkloadRef};
 
@@ -54,21 +55,33 @@ pub struct Rollout {
 /// Which workloads are restarted. Exactly one of `discover`, `list`, `selector`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["discover", "list", "selector"],
-    "workloads are found in exactly one way: set one of discover, list, selector",
-))]
+#[x_kube(validation = exactly_one(Workloads::MEMBERS, "workloads are found in exactly one way"))]
 pub struct Workloads {
     /// Every workload of the namespace that uses a target of this sync.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discover: Option<Discover>,
     /// These workloads, whether they use a target or not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<List<WorkloadRef, 256>>")]
+    #[schemars(
+        with = "Option<List<WorkloadRef, 256>>",
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["kind", "name"])
+    )]
     pub list: Option<Vec<WorkloadRef>>,
     /// The workloads of the namespace that have these labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<LabelSelector>,
+}
+
+one_of! {
+    /// Which workloads are restarted.
+    Workloads => Scope {
+        /// Those that use a target.
+        Discover(Discover) = discover "discover",
+        /// Those that are listed.
+        List(Vec<WorkloadRef>) = list "list",
+        /// Those with some labels.
+        Selector(LabelSelector) = selector "selector",
+    }
 }
 
 /// Discovery takes no settings.
@@ -79,10 +92,7 @@ pub struct Discover {}
 /// How workloads get a new revision. Exactly one of `restart`, `canary`, `none`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["restart", "canary", "none"],
-    "there is exactly one strategy: set one of restart, canary, none",
-))]
+#[x_kube(validation = exactly_one(Strategy::MEMBERS, "there is exactly one strategy"))]
 pub struct Strategy {
     /// Writes the targets, then restarts the workloads, once.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +103,18 @@ pub struct Strategy {
     /// Writes the targets and restarts nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub none: Option<NoRestart>,
+}
+
+one_of! {
+    /// How workloads get a revision.
+    Strategy => StrategyKind {
+        /// Restart at once.
+        Restart(Restart) = restart "restart",
+        /// A canary first.
+        Canary(Canary) = canary "canary",
+        /// No restart.
+        None(NoRestart) = none "none",
+    }
 }
 
 /// A plain restart takes no settings.
@@ -108,10 +130,7 @@ pub struct NoRestart {}
 /// One group of workloads. Exactly one of `selector`, `rest`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["selector", "rest"],
-    "a wave takes its workloads in exactly one way: set one of selector, rest",
-))]
+#[x_kube(validation = exactly_one(Wave::MEMBERS, "a wave takes its workloads in exactly one way"))]
 pub struct Wave {
     /// Name of the wave, unique in the list. `targets[].wave` uses it.
     #[schemars(with = "EntryName")]
@@ -129,6 +148,16 @@ pub struct Wave {
     /// Wait after this wave is healthy, before the next begins. Absent: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pause: Option<GoDuration>,
+}
+
+one_of! {
+    /// Which workloads a wave takes.
+    Wave => WaveScope {
+        /// Those with some labels.
+        Selector(LabelSelector) = selector "selector",
+        /// All others.
+        Rest(Rest) = rest "rest",
+    }
 }
 
 /// The remaining workloads take no settings.
@@ -152,10 +181,7 @@ pub enum OnFailure {
 /// `validFor`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["unknown", "valid", "invalid", "validFor"],
-    "the old value has exactly one state: set one of unknown, valid, invalid, validFor",
-))]
+#[x_kube(validation = exactly_one(Previous::MEMBERS, "the old value has exactly one state"))]
 pub struct Previous {
     /// Nobody knows: a rollback validates the old value first.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,6 +196,20 @@ pub struct Previous {
     /// It stays good for this long; soak, windows and deadline must fit into it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub valid_for: Option<GoDuration>,
+}
+
+one_of! {
+    /// Whether the old value still opens what it opened.
+    Previous => PreviousValue {
+        /// Nobody knows.
+        Unknown(PreviousState) = unknown "unknown",
+        /// It stays good.
+        Valid(PreviousState) = valid "valid",
+        /// It is dead.
+        Invalid(PreviousState) = invalid "invalid",
+        /// It stays good for a while.
+        ValidFor(GoDuration) = valid_for "validFor",
+    }
 }
 
 /// A state of the old value takes no settings.

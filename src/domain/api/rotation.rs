@@ -7,7 +7,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{CronExpression, Filled, List, Map, StatusCode, Text, WebAddress, exactly_one};
+use super::one_of::one_of;
+use super::schema::{
+    CronExpression, Filled, List, Map, StatusCode, Text, WebAddress, at_least, exactly_one,
+};
 use super::shared::{GoDuration, MaskedText, SecretKeyRef, StoreRef};
 use super::status::Condition;
 use super::then::HttpMethod;
@@ -48,17 +51,14 @@ use super::validate::Validator;
     )
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["schedule", "maxAge"],
-    "a rotation is due in exactly one way: set one of schedule, maxAge",
-))]
+#[x_kube(validation = exactly_one(SecretRotationSpec::MEMBERS, "a rotation is due in exactly one way"))]
 pub struct SecretRotationSpec {
     /// When a new value is made, by the clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<RotationSchedule>,
     /// A new value is made when the current one is this old. At least 1h.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1h')").message("maxAge must be at least 1h"))]
+    #[x_kube(validation = at_least("1h", "every rotation restarts what uses the value"))]
     pub max_age: Option<GoDuration>,
     /// Store that the new value is written to.
     pub store: StoreRef,
@@ -96,6 +96,16 @@ pub struct SecretRotationSpec {
     pub suspend: Option<bool>,
 }
 
+one_of! {
+    /// When a rotation is due.
+    SecretRotationSpec => Due {
+        /// By the clock.
+        Schedule(RotationSchedule) = schedule "schedule",
+        /// By age.
+        MaxAge(GoDuration) = max_age "maxAge",
+    }
+}
+
 /// When a new value is made, by the clock.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -115,10 +125,7 @@ pub struct RotationSchedule {
 /// How a new value is made. Exactly one of `password`, `bytes`, `uuid`, `sshKey`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["password", "bytes", "uuid", "sshKey"],
-    "a value is made in exactly one way: set one of password, bytes, uuid, sshKey",
-))]
+#[x_kube(validation = exactly_one(Generator::MEMBERS, "a value is made in exactly one way"))]
 pub struct Generator {
     /// A password of printable characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,6 +139,20 @@ pub struct Generator {
     /// A private SSH key in OpenSSH form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssh_key: Option<SshKeyGenerator>,
+}
+
+one_of! {
+    /// How a value is made.
+    Generator => Generation {
+        /// A password.
+        Password(PasswordGenerator) = password "password",
+        /// Random bytes.
+        Bytes(BytesGenerator) = bytes "bytes",
+        /// A UUID.
+        Uuid(UuidGenerator) = uuid "uuid",
+        /// A private SSH key.
+        SshKey(SshKeyGenerator) = ssh_key "sshKey",
+    }
 }
 
 /// A password of printable characters.
@@ -197,10 +218,7 @@ pub enum SshKeyAlgorithm {
 /// How the system that the value opens is told. Exactly one of `http`, `postgresRole`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["http", "postgresRole"],
-    "the new value is applied in exactly one way: set one of http, postgresRole; or leave apply out",
-))]
+#[x_kube(validation = exactly_one(Apply::MEMBERS, "the new value is applied in exactly one way, or apply is left out"))]
 pub struct Apply {
     /// An HTTP request that carries the new value.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -208,6 +226,16 @@ pub struct Apply {
     /// The password of a PostgreSQL role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres_role: Option<PostgresRoleApply>,
+}
+
+one_of! {
+    /// How the system that the value opens is told.
+    Apply => Application {
+        /// By a request.
+        Http(HttpApply) = http "http",
+        /// By changing the password of a role.
+        PostgresRole(PostgresRoleApply) = postgres_role "postgresRole",
+    }
 }
 
 /// An HTTP request that carries the new value.

@@ -10,17 +10,40 @@ use std::marker::PhantomData;
 use kube::core::Rule;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-/// "Exactly one of these members": the rule of every one-of.
+/// "Exactly one of these members": the rule of every one-of. `sentence` says what that means.
 ///
 /// An explicit `null` counts as absent, because every member is nullable.
-pub(super) fn exactly_one(members: &[&str], message: &str) -> Rule {
-    Rule::new(format!("[{}].exists_one(x, x)", present(members))).message(message)
+pub(super) fn exactly_one(members: &[&str], sentence: &str) -> Rule {
+    Rule::new(format!("[{}].exists_one(x, x)", present(members)))
+        .message(format!("{sentence}: set one of {}", members.join(", ")).as_str())
 }
 
 /// "At most one of these members".
-pub(super) fn at_most_one(members: &[&str], message: &str) -> Rule {
-    Rule::new(format!("[{}].filter(x, x).size() <= 1", present(members))).message(message)
+pub(super) fn at_most_one(members: &[&str], sentence: &str) -> Rule {
+    Rule::new(format!("[{}].filter(x, x).size() <= 1", present(members)))
+        .message(format!("{sentence}: set only one of {}", members.join(", ")).as_str())
 }
+
+/// "At least this long". `sentence` says why.
+///
+/// What is no duration at all is left to the rule of [`super::shared::GoDuration`].
+pub(super) fn at_least(minimum: &str, sentence: &str) -> Rule {
+    Rule::new(format!(
+        "!self.matches('{DURATION}') || duration(self) >= duration('{minimum}')"
+    ))
+    .message(format!("at least {minimum}: {sentence}").as_str())
+}
+
+/// "At most this long". `sentence` says why.
+pub(super) fn at_most(maximum: &str, sentence: &str) -> Rule {
+    Rule::new(format!(
+        "!self.matches('{DURATION}') || duration(self) <= duration('{maximum}')"
+    ))
+    .message(format!("at most {maximum}: {sentence}").as_str())
+}
+
+/// A duration as Go writes it, without the units nobody needs here.
+pub(super) const DURATION: &str = r"^([0-9]{1,9}([.][0-9]{1,9})?(ms|s|m|h))+$";
 
 /// "These members only beside that one".
 pub(super) fn only_with(owner: &str, members: &[&str], message: &str) -> Rule {
@@ -152,6 +175,13 @@ shape!(
     NamespaceName, max: 63,
     rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
     message: "not the name of a namespace: use lower case letters, digits and '-'"
+);
+
+shape!(
+    /// A name that templates use.
+    Identifier, max: 63,
+    rule: "self.matches('^[A-Za-z_][A-Za-z0-9_]*$')",
+    message: "not a name that templates can use: use letters, digits and '_', beginning with a letter"
 );
 
 shape!(

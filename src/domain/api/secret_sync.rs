@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rollout::Rollout;
-use super::schema::{DataKey, EntryName, Filled, List, Map};
+use super::schema::{EntryName, Filled, Identifier, List, Map, at_least};
 use super::shared::{GoDuration, Notice, Parameter};
 use super::source::Source;
 use super::status::SecretSyncStatus;
@@ -58,7 +58,7 @@ pub struct SecretSyncSpec {
     /// How often the sources are read again, give or take 10 %. At least 10s. Events and webhooks make a
     /// change arrive at once, whatever the interval. Absent: 10m.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('10s')").message("interval must be at least 10s: for faster changes use a webhook of the store"))]
+    #[x_kube(validation = at_least("10s", "for faster changes use a webhook of the store"))]
     pub interval: Option<GoDuration>,
     /// true: nothing is read and nothing is written until it is false again. Absent: false.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +127,7 @@ pub struct ForEach {
     pub source: String,
     /// What a row is called in templates and names: with `user`, its column `id` is `{{ user.id }}`.
     #[serde(rename = "as")]
-    #[schemars(with = "DataKey")]
+    #[schemars(with = "Identifier")]
     pub alias: String,
     /// Columns that names and `info` may use. They must tell the rows apart.
     #[schemars(with = "List<Filled<63>, 8>", length(min = 1), extend("x-kubernetes-list-type" = "atomic"))]

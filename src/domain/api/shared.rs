@@ -10,7 +10,7 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::schema::{Filled, List, Map, ObjectName, ObjectNameTemplate, Text};
+use super::schema::{DURATION, Filled, List, Map, ObjectName, ObjectNameTemplate, Text};
 
 /// A duration as Go writes it: `30s`, `10m`, `1h30m`.
 ///
@@ -25,18 +25,55 @@ pub struct GoDuration(pub String);
 pub struct ReadDuration;
 
 impl GoDuration {
+    /// The longest text that is a duration.
+    pub const MAX_LENGTH: u32 = 32;
+
     /// The duration meant, or the reason why there is none: the API server checks the shape, the
-    /// CLI's input has passed no API server.
+    /// CLI's input has passed no API server. Exact to the nanosecond.
     pub fn to_duration(&self) -> Result<Duration, ReadDuration> {
-        if self.0.is_empty() || self.0.len() > 32 {
+        if self.0.is_empty() || self.0.len() > Self::MAX_LENGTH as usize {
             return Err(ReadDuration);
         }
-        let parsed: kube::core::Duration = self.0.parse().map_err(|_| ReadDuration)?;
-        if parsed.is_negative() {
-            return Err(ReadDuration);
+        let mut rest = self.0.as_str();
+        let mut total = Duration::ZERO;
+        while !rest.is_empty() {
+            let (whole, after) = digits(rest).ok_or(ReadDuration)?;
+            let (fraction, after) = match after.strip_prefix('.') {
+                Some(after) => digits(after).ok_or(ReadDuration)?,
+                None => ("", after),
+            };
+            let (unit, after) = unit(after).ok_or(ReadDuration)?;
+            // Nine digits before and nine after the point, in hours, stay far below 2¹²⁸ ns.
+            let nanos: u128 = format!("{whole}{fraction:0<9}")
+                .parse()
+                .map_err(|_| ReadDuration)?;
+            let part = nanos * unit.as_nanos() / 1_000_000_000;
+            total += Duration::from_nanos_u128(part);
+            rest = after;
         }
-        Ok(parsed.into())
+        Ok(total)
     }
+}
+
+/// One to nine digits, and what follows them.
+fn digits(text: &str) -> Option<(&str, &str)> {
+    let end = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
+    (1..=9).contains(&end).then(|| text.split_at(end))
+}
+
+/// A unit, and what follows it.
+fn unit(text: &str) -> Option<(Duration, &str)> {
+    const UNITS: [(&str, Duration); 4] = [
+        ("ms", Duration::from_millis(1)),
+        ("s", Duration::from_secs(1)),
+        ("m", Duration::from_mins(1)),
+        ("h", Duration::from_hours(1)),
+    ];
+    UNITS
+        .iter()
+        .find_map(|(name, unit)| text.strip_prefix(name).map(|rest| (*unit, rest)))
 }
 
 impl From<&str> for GoDuration {
@@ -55,8 +92,11 @@ impl JsonSchema for GoDuration {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "maxLength": 32,
-            "pattern": r"^([0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h))+$",
+            "maxLength": Self::MAX_LENGTH,
+            "x-kubernetes-validations": [{
+                "rule": format!("self.matches('{DURATION}')"),
+                "message": "not a duration: write numbers with the units ms, s, m or h, such as 30s, 10m or 1h30m",
+            }],
         })
     }
 }
@@ -238,7 +278,7 @@ pub struct LabelSelector {
     pub match_labels: BTreeMap<String, String>,
     /// Further requirements on labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "List<LabelRequirement, 16>")]
+    #[schemars(with = "List<LabelRequirement, 16>", extend("x-kubernetes-list-type" = "atomic"))]
     pub match_expressions: Vec<LabelRequirement>,
 }
 

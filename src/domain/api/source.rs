@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::one_of::one_of;
 use super::schema::{
     EntryName, Filled, List, Map, ObjectNameTemplate, Text, at_most_one, exactly_one, only_with,
 };
@@ -17,10 +18,7 @@ use super::shared::{MaskedText, StoreRef};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = exactly_one(
-        &["store", "secret", "configMap", "literal", "file", "processEnvironment"],
-        "a source reads from exactly one place: set one of store, secret, configMap, literal, file, processEnvironment",
-    ),
+    validation = exactly_one(Source::MEMBERS, "a source reads from exactly one place"),
     validation = only_with(
         "store",
         &["environment", "path", "field", "version", "options"],
@@ -106,6 +104,24 @@ pub struct Source {
     pub skip_when: Option<SkipWhen>,
 }
 
+one_of! {
+    /// What a source reads from.
+    Source => Origin {
+        /// A store object.
+        Store(StoreRef) = store "store",
+        /// A Secret of the namespace.
+        Secret(ObjectSource) = secret "secret",
+        /// A ConfigMap of the namespace.
+        ConfigMap(ObjectSource) = config_map "configMap",
+        /// Values written out.
+        Literal(BTreeMap<String, MaskedText>) = literal "literal",
+        /// A file (CLI only).
+        File(FileSource) = file "file",
+        /// The variables of the process (CLI only).
+        ProcessEnvironment(ProcessEnvironmentSource) = process_environment "processEnvironment",
+    }
+}
+
 /// A Secret or ConfigMap of the sync's namespace, read as a source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -125,7 +141,7 @@ pub struct FileSource {
     /// Path of the file, relative to the folder of this document. May hold `{{ parameters }}`.
     #[schemars(with = "Filled<1024>")]
     pub path: String,
-    /// dotenv, json, yaml, export or dockerEnv. Absent: by the file's name, else dotenv.
+    /// dotenv, json, yaml, export, dockerEnv or githubEnv (to write only). Absent: by the file's name, else dotenv.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<FileFormat>,
     /// true: an absent file is an empty source. Absent or false: it is an error.
@@ -222,7 +238,7 @@ pub struct SkipWhen {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = at_most_one(&["vault", "kubernetes"], "options belong to one store: set one of vault, kubernetes"),
+    validation = at_most_one(&["vault", "kubernetes"], "options belong to one store"),
 )]
 pub struct SourceOptions {
     /// For a store whose provider is `vault`.

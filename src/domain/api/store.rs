@@ -5,8 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kubernetes::KubernetesProvider;
-use super::schema::{Filled, List, NamespaceName, Text, exactly_one};
+use super::one_of::one_of;
+use super::schema::{Filled, List, NamespaceName, Text, at_least, at_most, exactly_one};
 use super::shared::{GoDuration, LabelSelector, SecretKeyRef};
+use super::source::ObjectKind;
 use super::status::Condition;
 use super::vault::VaultProvider;
 
@@ -116,10 +118,7 @@ pub struct ClusterSecretStoreSpec {
 /// The outside system. Exactly one member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["vault", "kubernetes"],
-    "a store is exactly one system: set one of vault, kubernetes",
-))]
+#[x_kube(validation = exactly_one(Provider::MEMBERS, "a store is exactly one system"))]
 pub struct Provider {
     /// HashiCorp Vault or OpenBao.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +126,16 @@ pub struct Provider {
     /// Secrets and ConfigMaps of another namespace or cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<KubernetesProvider>,
+}
+
+one_of! {
+    /// The outside system of a store.
+    Provider => System {
+        /// Vault or OpenBao.
+        Vault(VaultProvider) = vault "vault",
+        /// Another namespace or cluster.
+        Kubernetes(KubernetesProvider) = kubernetes "kubernetes",
+    }
 }
 
 /// How hard a system may be asked, by all syncs together.
@@ -143,7 +152,7 @@ pub struct Limits {
     pub concurrency: Option<u32>,
     /// How long one request may take. Absent: 30s.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('5m')").message("timeout must be between 1s and 5m"))]
+    #[x_kube(validation = at_least("1s", "a login takes its time"), validation = at_most("5m", "a sync waits for the answer"))]
     pub timeout: Option<GoDuration>,
 }
 
@@ -183,10 +192,7 @@ pub enum Identity {
 /// What some namespaces may do with a ClusterSecretStore.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["namespaces", "namespaceSelector"],
-    "an entry names its namespaces in exactly one way: set one of namespaces, namespaceSelector ({} selects all)",
-))]
+#[x_kube(validation = exactly_one(Allow::MEMBERS, "an entry names its namespaces in exactly one way ({} as selector takes all)"))]
 pub struct Allow {
     /// Namespaces, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,6 +229,16 @@ pub struct Allow {
     pub notify: Option<bool>,
 }
 
+one_of! {
+    /// Which namespaces an entry is about.
+    Allow => AllowedNamespaces {
+        /// By name.
+        Names(Vec<String>) = namespaces "namespaces",
+        /// By labels.
+        Selector(LabelSelector) = namespace_selector "namespaceSelector",
+    }
+}
+
 /// Values that a source or target may set, member by member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -231,10 +247,14 @@ pub struct AllowAt {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "List<Filled<253>, 32>")]
     pub environment: Vec<String>,
-    /// Mounts (Vault).
+    /// Mounts (`options.vault.mount`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "List<Filled<253>, 32>")]
     pub mount: Vec<String>,
+    /// Kinds of object (`options.kubernetes.kind`): Secret, ConfigMap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "List<ObjectKind, 2>")]
+    pub kind: Vec<ObjectKind>,
 }
 
 /// One kind of action that is allowed.

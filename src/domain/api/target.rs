@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::one_of::one_of;
 use super::schema::{
     EntryName, Filled, List, Map, ObjectNameTemplate, StatusCode, Text, WebAddress, at_most_one,
     exactly_one, only_with,
@@ -19,10 +20,7 @@ use super::then::Action;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = exactly_one(
-        &["secret", "configMap", "store", "file"],
-        "a target is exactly one place: set one of secret, configMap, store, file",
-    ),
+    validation = exactly_one(Target::MEMBERS, "a target is exactly one place"),
     validation = only_with(
         "store",
         &["path", "as", "naming", "options", "cleanupGrace"],
@@ -101,6 +99,20 @@ pub struct Target {
     /// go and tells what was left behind. Absent: 1h. Only matters with `onDelete: delete`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cleanup_grace: Option<GoDuration>,
+}
+
+one_of! {
+    /// Where a target lies.
+    Target => Destination {
+        /// A Secret of the namespace.
+        Secret(SecretTarget) = secret "secret",
+        /// A ConfigMap of the namespace.
+        ConfigMap(ConfigMapTarget) = config_map "configMap",
+        /// A store object.
+        Store(StoreRef) = store "store",
+        /// A file (CLI only).
+        File(FileTarget) = file "file",
+    }
 }
 
 /// A Secret of the sync's namespace.
@@ -271,7 +283,7 @@ pub struct Naming {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = at_most_one(&["vault", "kubernetes"], "options belong to one store: set one of vault, kubernetes"),
+    validation = at_most_one(&["vault", "kubernetes"], "options belong to one store"),
 )]
 pub struct TargetOptions {
     /// For a store whose provider is `vault`.

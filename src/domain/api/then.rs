@@ -6,16 +6,14 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::one_of::one_of;
 use super::schema::{Filled, List, Map, StatusCode, Text, WebAddress, exactly_one};
 use super::shared::{GoDuration, MaskedText, SecretKeyRef, StoreRef};
 
 /// One action, done once per revision. Exactly one of `redeploy`, `dispatch`, `pipeline`, `http`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["redeploy", "dispatch", "pipeline", "http"],
-    "an action does exactly one thing: set one of redeploy, dispatch, pipeline, http",
-))]
+#[x_kube(validation = exactly_one(Action::MEMBERS, "an action does exactly one thing"))]
 pub struct Action {
     /// Makes a service of a cloud start its containers anew.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,13 +32,24 @@ pub struct Action {
     pub store: Option<StoreRef>,
 }
 
+one_of! {
+    /// What an action does.
+    Action => Act {
+        /// Makes a service start anew.
+        Redeploy(Redeploy) = redeploy "redeploy",
+        /// Starts a workflow.
+        Dispatch(Dispatch) = dispatch "dispatch",
+        /// Starts a pipeline.
+        Pipeline(Pipeline) = pipeline "pipeline",
+        /// Sends a request.
+        Http(HttpAction) = http "http",
+    }
+}
+
 /// A service of a cloud. Exactly one of `ecsService`, `cloudRunService`, `containerApp`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["ecsService", "cloudRunService", "containerApp"],
-    "redeploy one service: set one of ecsService, cloudRunService, containerApp",
-))]
+#[x_kube(validation = exactly_one(Redeploy::MEMBERS, "redeploy one service"))]
 pub struct Redeploy {
     /// A service of Amazon ECS.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,6 +60,18 @@ pub struct Redeploy {
     /// An Azure Container App.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container_app: Option<ContainerApp>,
+}
+
+one_of! {
+    /// The service that starts anew.
+    Redeploy => Service {
+        /// Of Amazon ECS.
+        EcsService(EcsService) = ecs_service "ecsService",
+        /// Of Google Cloud Run.
+        CloudRunService(CloudRunService) = cloud_run_service "cloudRunService",
+        /// Of Azure Container Apps.
+        ContainerApp(ContainerApp) = container_app "containerApp",
+    }
 }
 
 /// A service of Amazon ECS.
@@ -103,10 +124,7 @@ pub struct ContainerApp {
 /// A workflow of GitHub Actions. Exactly one of `event`, `workflow`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["event", "workflow"],
-    "a dispatch is either a repository event or one workflow: set one of event, workflow",
-))]
+#[x_kube(validation = exactly_one(Dispatch::MEMBERS, "a dispatch is either a repository event or one workflow"))]
 pub struct Dispatch {
     /// Repository, as `owner/name`.
     #[schemars(with = "Filled<140>")]
@@ -122,6 +140,16 @@ pub struct Dispatch {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "Map<Text<1024>, 9>")]
     pub inputs: BTreeMap<String, String>,
+}
+
+one_of! {
+    /// What is dispatched.
+    Dispatch => DispatchKind {
+        /// A repository event.
+        Event(String) = event "event",
+        /// One workflow.
+        Workflow(Workflow) = workflow "workflow",
+    }
 }
 
 /// One workflow of a repository.

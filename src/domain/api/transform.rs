@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::one_of::one_of;
 use super::schema::{Filled, List, Map, Text, exactly_one};
 use super::shared::{ConfigMapKeyRef, MaskedText};
 
@@ -42,10 +43,7 @@ pub enum Keep {
 /// How one key is made. Exactly one of `template`, `templateFrom`, `derive`, `sshPublicKey`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["template", "templateFrom", "derive", "sshPublicKey"],
-    "a key is made in exactly one way: set one of template, templateFrom, derive, sshPublicKey",
-))]
+#[x_kube(validation = exactly_one(KeyTransform::MEMBERS, "a key is made in exactly one way"))]
 pub struct KeyTransform {
     /// Template (Jinja syntax) over the merged keys, such as
     /// `postgres://{{ DB_USER }}:{{ DB_PASSWORD | urlencode }}@db/app`. An unknown name is an error.
@@ -63,26 +61,42 @@ pub struct KeyTransform {
     pub ssh_public_key: Option<SshPublicKey>,
 }
 
+one_of! {
+    /// How a key is made.
+    KeyTransform => Making {
+        /// By a template.
+        Template(MaskedText) = template "template",
+        /// By a template kept elsewhere.
+        TemplateFrom(TemplateFrom) = template_from "templateFrom",
+        /// Derived from another key.
+        Derive(Derive) = derive "derive",
+        /// Public half of a private SSH key.
+        SshPublicKey(SshPublicKey) = ssh_public_key "sshPublicKey",
+    }
+}
+
 /// Where a template is kept. Exactly one member.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["configMap"],
-    "a template lies in an object: set configMap",
-))]
+#[x_kube(validation = exactly_one(TemplateFrom::MEMBERS, "a template lies in an object"))]
 pub struct TemplateFrom {
     /// Key of a ConfigMap of the same namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapKeyRef>,
 }
 
+one_of! {
+    /// Where a template is kept.
+    TemplateFrom => TemplatePlace {
+        /// In a ConfigMap.
+        ConfigMap(ConfigMapKeyRef) = config_map "configMap",
+    }
+}
+
 /// A derived key. Exactly one of `hkdfSha256`, `hmacSha256`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["hkdfSha256", "hmacSha256"],
-    "a key is derived by exactly one function: set one of hkdfSha256, hmacSha256",
-))]
+#[x_kube(validation = exactly_one(Derive::MEMBERS, "a key is derived by exactly one function"))]
 pub struct Derive {
     /// Key of the bundle that holds the seed.
     #[schemars(with = "Filled<512>")]
@@ -97,6 +111,16 @@ pub struct Derive {
     /// Absent: base64url.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encode: Option<Encoding>,
+}
+
+one_of! {
+    /// The function that derives.
+    Derive => Derivation {
+        /// HKDF with SHA-256.
+        HkdfSha256(HkdfSha256) = hkdf_sha256 "hkdfSha256",
+        /// HMAC with SHA-256.
+        HmacSha256(HmacSha256) = hmac_sha256 "hmacSha256",
+    }
 }
 
 /// Parameters of HKDF.

@@ -6,7 +6,10 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::schema::{EntryName, Filled, List, Map, StatusCode, Text, WebAddress, exactly_one};
+use super::one_of::one_of;
+use super::schema::{
+    EntryName, Filled, List, Map, StatusCode, Text, WebAddress, at_least, exactly_one,
+};
 use super::shared::{GoDuration, MaskedText};
 use super::then::HttpMethod;
 
@@ -14,13 +17,7 @@ use super::then::HttpMethod;
 /// members says what is checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &[
-        "matching", "length", "entropy", "jsonSchema", "certificate", "jwt", "http", "connect", "postgres",
-        "mysql", "redis", "expression",
-    ],
-    "a validator checks exactly one thing: set one of matching, length, entropy, jsonSchema, certificate, jwt, http, connect, postgres, mysql, redis, expression",
-))]
+#[x_kube(validation = exactly_one(Validator::MEMBERS, "a validator checks exactly one thing"))]
 pub struct Validator {
     /// Name of the validator, unique in the list. Conditions use it.
     #[schemars(with = "EntryName")]
@@ -77,11 +74,41 @@ pub struct Validator {
     /// Checks the value in use again this often, so that an expired one is known early; only the condition
     /// ValueHealthy shows it, nothing restarts. Absent: only new values are checked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[x_kube(validation = Rule::new("duration(self) >= duration('10s')").message("every must be at least 10s: it asks another system each time"))]
+    #[x_kube(validation = at_least("10s", "it asks another system each time"))]
     pub every: Option<GoDuration>,
     /// How long one try may take. Absent: 10s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<GoDuration>,
+}
+
+one_of! {
+    /// What a validator checks.
+    Validator => Validation {
+        /// A pattern.
+        Matching(String) = matching "matching",
+        /// The length.
+        Length(LengthCheck) = length "length",
+        /// The guessing effort.
+        Entropy(EntropyCheck) = entropy "entropy",
+        /// A JSON Schema.
+        JsonSchema(String) = json_schema "jsonSchema",
+        /// An X.509 certificate.
+        Certificate(CertificateCheck) = certificate "certificate",
+        /// A JSON web token.
+        Jwt(JwtCheck) = jwt "jwt",
+        /// An HTTP request.
+        Http(HttpCheck) = http "http",
+        /// A connection.
+        Connect(ConnectCheck) = connect "connect",
+        /// A login at PostgreSQL.
+        Postgres(LoginCheck) = postgres "postgres",
+        /// A login at MySQL.
+        Mysql(LoginCheck) = mysql "mysql",
+        /// A login at Redis.
+        Redis(LoginCheck) = redis "redis",
+        /// A CEL expression.
+        Expression(String) = expression "expression",
+    }
 }
 
 /// Bounds of a length.

@@ -4,6 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::one_of::one_of;
 use super::schema::{Filled, List, ObjectName, Text, WebAddress, at_most_one, exactly_one};
 use super::shared::{ConfigMapKeyRef, MaskedText, SecretKeyRef};
 
@@ -12,7 +13,7 @@ use super::shared::{ConfigMapKeyRef, MaskedText, SecretKeyRef};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = at_most_one(
     &["caBundle", "caSecretRef", "caConfigMapRef"],
-    "the CA certificates lie in one place: set one of caBundle, caSecretRef, caConfigMapRef",
+    "the CA certificates lie in one place",
 ))]
 pub struct VaultProvider {
     /// Address of the server, such as `https://vault.example.com:8200`.
@@ -51,10 +52,7 @@ pub struct VaultProvider {
 /// How to log in to Vault. Exactly one of `token`, `appRole`, `kubernetes`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["token", "appRole", "kubernetes"],
-    "there is exactly one way to log in: set one of token, appRole, kubernetes",
-))]
+#[x_kube(validation = exactly_one(VaultAuth::MEMBERS, "there is exactly one way to log in"))]
 pub struct VaultAuth {
     /// With a token that somebody made. It is renewed while the server allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +63,18 @@ pub struct VaultAuth {
     /// With a ServiceAccount of Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<VaultKubernetesAuth>,
+}
+
+one_of! {
+    /// How to log in to Vault.
+    VaultAuth => VaultLogin {
+        /// With a token.
+        Token(VaultTokenAuth) = token "token",
+        /// With an AppRole.
+        AppRole(VaultAppRoleAuth) = app_role "appRole",
+        /// With a ServiceAccount.
+        Kubernetes(VaultKubernetesAuth) = kubernetes "kubernetes",
+    }
 }
 
 /// A token that somebody made.
@@ -78,10 +88,7 @@ pub struct VaultTokenAuth {
 /// An AppRole.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = exactly_one(
-    &["roleId", "roleIdRef"],
-    "the role id is given once: set one of roleId, roleIdRef",
-))]
+#[x_kube(validation = exactly_one(VaultAppRoleAuth::MEMBERS, "the role id is given once"))]
 pub struct VaultAppRoleAuth {
     /// Mount of the auth method. Absent: `approle`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +103,16 @@ pub struct VaultAppRoleAuth {
     pub role_id_ref: Option<SecretKeyRef>,
     /// Secret id, in a Secret.
     pub secret_id_ref: SecretKeyRef,
+}
+
+one_of! {
+    /// The role id of an AppRole.
+    VaultAppRoleAuth => RoleId {
+        /// Written out.
+        Inline(MaskedText) = role_id "roleId",
+        /// In a Secret.
+        Reference(SecretKeyRef) = role_id_ref "roleIdRef",
+    }
 }
 
 /// A ServiceAccount, as Vault's `kubernetes` auth method takes it.
