@@ -39,9 +39,14 @@ pub fn crd_documents() -> Result<Vec<CrdDocument>, PrintCrds> {
         .iter()
         .map(|crd| {
             let name = crd.metadata.name.clone().unwrap_or_default();
-            let body = serde_saphyr::to_string(crd)
-                .map_err(|source| PrintCrds::Serialize { name: name.clone(), source })?;
-            Ok(CrdDocument { name, yaml: format!("{HEADER}{}\n", body.trim_end()) })
+            let body = serde_saphyr::to_string(crd).map_err(|source| PrintCrds::Serialize {
+                name: name.clone(),
+                source,
+            })?;
+            Ok(CrdDocument {
+                name,
+                yaml: format!("{HEADER}{}\n", body.trim_end()),
+            })
         })
         .collect()
 }
@@ -50,7 +55,9 @@ pub fn crd_documents() -> Result<Vec<CrdDocument>, PrintCrds> {
 pub fn print_crds(writer: &mut impl Write) -> Result<(), PrintCrds> {
     for document in crd_documents()? {
         writer.write_all(b"---\n").map_err(PrintCrds::Write)?;
-        writer.write_all(document.yaml.as_bytes()).map_err(PrintCrds::Write)?;
+        writer
+            .write_all(document.yaml.as_bytes())
+            .map_err(PrintCrds::Write)?;
     }
     Ok(())
 }
@@ -71,7 +78,11 @@ mod tests {
         let documents = crd_documents().unwrap();
         if std::env::var_os(GENERATE).is_some() {
             for document in &documents {
-                std::fs::write(folder.join(format!("{}.yaml", document.name)), &document.yaml).unwrap();
+                std::fs::write(
+                    folder.join(format!("{}.yaml", document.name)),
+                    &document.yaml,
+                )
+                .unwrap();
             }
         }
         for document in &documents {
@@ -86,9 +97,14 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        let generated: BTreeSet<_> =
-            documents.iter().map(|document| format!("{}.yaml", document.name)).collect();
-        assert_eq!(held, generated, "crds/ holds a file that no type stands for");
+        let generated: BTreeSet<_> = documents
+            .iter()
+            .map(|document| format!("{}.yaml", document.name))
+            .collect();
+        assert_eq!(
+            held, generated,
+            "crds/ holds a file that no type stands for"
+        );
     }
 
     #[test]
@@ -96,8 +112,11 @@ mod tests {
         let mut stream = Vec::new();
         print_crds(&mut stream).unwrap();
         let stream = String::from_utf8(stream).unwrap();
-        let expected: String =
-            crd_documents().unwrap().iter().map(|document| format!("---\n{}", document.yaml)).collect();
+        let expected: String = crd_documents()
+            .unwrap()
+            .iter()
+            .map(|document| format!("---\n{}", document.yaml))
+            .collect();
         assert_eq!(stream, expected);
     }
 }
