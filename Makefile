@@ -13,8 +13,27 @@ check: ## The fast inner loop: formatting, lints, unit tests
 	$(CARGO) test --workspace --lib --bins --all-features
 
 .PHONY: test
-test: check ## Everything that this machine can run; what CI calls
+test: check deny-if-built ## Everything that this machine can run; what CI calls
 
 .PHONY: generate
-generate: ## Writes the generated files anew: crds/
+generate: ## Writes the generated files anew: crds/ and the chart's copy
 	PENSTOCK_GENERATE=1 $(CARGO) test -q -p penstock-cli --lib commands::crd
+
+CARGO_DENY_VERSION := 0.20.2
+CACHE := $(or $(PENSTOCK_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/penstock),$(HOME)/.cache/penstock)
+CARGO_DENY := $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+
+.PHONY: deny
+deny: $(CARGO_DENY) ## Licences, sources, doubled dependencies (builds cargo-deny once)
+	$(CARGO_DENY) check bans licenses sources
+
+# Minutes of compiling that CI does not owe anybody: it checks where the tool is, and says so where it is not.
+.PHONY: deny-if-built
+deny-if-built:
+	@if [ -x "$(CARGO_DENY)" ]; then $(MAKE) --no-print-directory deny; \
+	else echo "skipped: licences and doubled dependencies (make deny builds cargo-deny once)"; fi
+
+$(CARGO_DENY):
+	CARGO_TARGET_DIR=$(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/target \
+	  $(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
+	rm -rf $(CACHE)/cargo-deny-$(CARGO_DENY_VERSION)/target
