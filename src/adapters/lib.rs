@@ -1,1 +1,3 @@
-//! Placeholder of the skeleton.
+//! The outside world: one folder per outside system, behind the ports of the domain.
+
+pub mod http;

@@ -15,6 +15,7 @@ pub mod record;
 pub mod reserved;
 pub mod restart;
 pub mod secret;
+pub mod stores;
 pub mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

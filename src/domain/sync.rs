@@ -69,6 +69,8 @@ pub struct ValidatedSource {
     pub decode: Option<Decode>,
     /// A pinned version.
     pub version: Option<String>,
+    /// What only one kind of store understands.
+    pub options: SourceOptions,
     /// Which entries are taken.
     pub select: EntrySelection,
     /// How they are renamed.
@@ -77,6 +79,25 @@ pub struct ValidatedSource {
     pub require: Vec<Key>,
     /// What happens while this source does not answer.
     pub on_unavailable: OnUnavailable,
+}
+
+/// What only one kind of store understands. Options of another kind than the store's are refused where
+/// the store is known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum SourceOptions {
+    /// None are set.
+    #[default]
+    None,
+    /// Vault and OpenBao.
+    Vault {
+        /// The mount of the KV engine; `None` is the store's own.
+        mount: Option<String>,
+    },
+    /// Another namespace or cluster.
+    Kubernetes {
+        /// Reads a ConfigMap, not a Secret.
+        config_map: bool,
+    },
 }
 
 /// What a source reads from.
