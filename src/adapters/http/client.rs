@@ -24,7 +24,7 @@ use super::retry;
 use super::tls::{self, ConfigureTls, SystemAuthorities, TlsSettings};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 const MAX_REDIRECTS: usize = 3;
 const USER_AGENT: &str = concat!("penstock/", env!("CARGO_PKG_VERSION"));
 

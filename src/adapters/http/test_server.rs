@@ -72,14 +72,14 @@ impl Reply {
     fn bytes(&self) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} x\r\nconnection: close\r\n", self.status);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         let length_given = self
             .headers
             .iter()
             .any(|(name, _)| name == "content-length" || name == "transfer-encoding");
         if !length_given {
-            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+            head.extend(["content-length: ", &self.body.len().to_string(), "\r\n"]);
         }
         head.push_str("\r\n");
         [head.as_bytes(), &self.body].concat()
