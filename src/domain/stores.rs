@@ -6,13 +6,14 @@ pub mod access;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::api::defaults;
+use crate::api::shared::GoDuration;
 use crate::api::store::{
     Allow, ClusterSecretStore, Identity, Limits, Provider, SecretStore as NamespacedStore,
 };
@@ -121,7 +122,7 @@ pub struct StoreLimits {
     /// Requests per second, evenly spaced; `None` is no limit of ours.
     pub requests_per_second: Option<NonZeroU32>,
     /// Requests under way at once.
-    pub concurrency: NonZeroU16,
+    pub concurrency: NonZeroU32,
     /// How long one request may take, its answer included.
     pub timeout: Duration,
 }
@@ -139,17 +140,11 @@ impl StoreLimits {
                 .map(Some)
                 .ok_or_else(|| wrong(field, "must be at least 1")),
         };
-        let concurrency = number(limits.concurrency, "concurrency")?;
-        let timeout = limits.timeout.as_ref().map(|text| text.to_duration());
+        let timeout = limits.timeout.as_ref().map(GoDuration::to_duration);
         Ok(Self {
             requests_per_second: number(limits.requests_per_second, "requestsPerSecond")?
                 .or(usual.requests_per_second),
-            concurrency: match concurrency {
-                None => usual.concurrency,
-                Some(value) => value
-                    .try_into()
-                    .map_err(|_| wrong("concurrency", "must be at most 256"))?,
-            },
+            concurrency: number(limits.concurrency, "concurrency")?.unwrap_or(usual.concurrency),
             timeout: match timeout {
                 None => usual.timeout,
                 Some(Ok(timeout)) if !timeout.is_zero() => timeout,
@@ -165,13 +160,9 @@ fn wrong(field: &str, message: &str) -> Fault {
 
 impl Default for StoreLimits {
     fn default() -> Self {
-        const CONCURRENCY: NonZeroU16 = match NonZeroU16::new(defaults::STORE_CONCURRENCY as u16) {
-            Some(number) => number,
-            None => NonZeroU16::MIN,
-        };
         Self {
             requests_per_second: NonZeroU32::new(defaults::STORE_REQUESTS_PER_SECOND),
-            concurrency: CONCURRENCY,
+            concurrency: NonZeroU32::new(defaults::STORE_CONCURRENCY).unwrap_or(NonZeroU32::MIN),
             timeout: defaults::STORE_TIMEOUT,
         }
     }
@@ -311,7 +302,6 @@ pub trait StoreProbe: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::shared::GoDuration;
     use crate::api::store::{ClusterSecretStoreSpec, SecretStoreSpec};
 
     #[test]
@@ -323,10 +313,7 @@ mod tests {
         .unwrap();
         assert_eq!(limits.requests_per_second, NonZeroU32::new(1000));
         assert_eq!(limits.timeout, defaults::STORE_TIMEOUT);
-        assert_eq!(
-            u32::from(limits.concurrency.get()),
-            defaults::STORE_CONCURRENCY
-        );
+        assert_eq!(limits.concurrency.get(), defaults::STORE_CONCURRENCY);
     }
 
     #[test]
@@ -337,11 +324,6 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(fault(zero), "spec.limits.requestsPerSecond");
-        let many = Limits {
-            concurrency: Some(70_000),
-            ..Limits::default()
-        };
-        assert_eq!(fault(many), "spec.limits.concurrency");
         for text in ["soon", "0s", "-1s"] {
             let timeout = Some(GoDuration::from(text));
             let limits = Limits {

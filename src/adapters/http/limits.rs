@@ -35,7 +35,12 @@ impl Gate {
             .requests_per_second
             .map(|rate| Duration::from_secs(1) / rate.get());
         Self {
-            places: Semaphore::new(limits.concurrency.get().into()),
+            places: Semaphore::new(
+                usize::try_from(limits.concurrency.get())
+                    .map_or(Semaphore::MAX_PERMITS, |places| {
+                        places.min(Semaphore::MAX_PERMITS)
+                    }),
+            ),
             interval,
             state: Mutex::default(),
         }
@@ -90,14 +95,14 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use std::num::{NonZeroU16, NonZeroU32};
+    use std::num::NonZeroU32;
 
     use super::*;
 
-    fn gate(rate: Option<u32>, concurrency: u16) -> Gate {
+    fn gate(rate: Option<u32>, concurrency: u32) -> Gate {
         Gate::new(&StoreLimits {
             requests_per_second: rate.and_then(NonZeroU32::new),
-            concurrency: NonZeroU16::new(concurrency).unwrap(),
+            concurrency: NonZeroU32::new(concurrency).unwrap(),
             ..StoreLimits::default()
         })
     }

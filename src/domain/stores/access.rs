@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use kube::core::{Selector, SelectorExt as _};
 
 use super::StoreObject;
-use crate::api::store::Allow;
+use crate::api::source::ObjectKind;
+use crate::api::store::{Allow, AllowAt};
 use crate::conditions::Reason;
 use crate::fault::{Fault, FaultClass};
 use crate::names::NamespaceName;
@@ -164,8 +165,23 @@ pub struct Reach<'a> {
     pub environment: Option<&'a str>,
     /// The mount, where the source or target sets one that is not the store's own.
     pub mount: Option<&'a str>,
+    /// The kind of object, where the source or target sets one that is not the usual.
+    pub kind: Option<ObjectKind>,
     /// The remote name. A folder stands for everything below it.
     pub path: &'a RemotePath,
+}
+
+impl<'a> Reach<'a> {
+    /// Reading `path` with everything else as the store has it.
+    pub fn reading(path: &'a RemotePath) -> Self {
+        Self {
+            verb: Verb::Read,
+            environment: None,
+            mount: None,
+            kind: None,
+            path,
+        }
+    }
 }
 
 /// Whose object it is that asks.
@@ -213,17 +229,17 @@ fn allows(entry: &Allow, caller: AskingNamespace<'_>, reach: &Reach<'_>) -> bool
         Verb::Read => entry.read,
         Verb::Write => entry.write,
     };
-    let at = |get: fn(&crate::api::store::AllowAt) -> &Vec<String>, set: Option<&str>| match set {
-        None => true,
-        Some(set) => entry
-            .at
-            .as_ref()
-            .is_some_and(|at| get(at).iter().any(|allowed| allowed == set)),
+    let at = entry.at.as_ref();
+    let text = |list: fn(&AllowAt) -> &Vec<String>, set: Option<&str>| {
+        set.is_none_or(|set| at.is_some_and(|at| list(at).iter().any(|allowed| allowed == set)))
     };
     verb == Some(true)
         && is_meant(entry, caller)
-        && at(|at| &at.environment, reach.environment)
-        && at(|at| &at.mount, reach.mount)
+        && text(|at| &at.environment, reach.environment)
+        && text(|at| &at.mount, reach.mount)
+        && reach
+            .kind
+            .is_none_or(|kind| at.is_some_and(|at| at.kind.contains(&kind)))
         && entry
             .key_prefixes
             .iter()

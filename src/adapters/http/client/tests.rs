@@ -1,5 +1,5 @@
 use std::net::Ipv4Addr;
-use std::num::NonZeroU16;
+use std::num::NonZeroU32;
 
 use super::super::egress::Refusal;
 use super::super::endpoint::ParseAddress;
@@ -15,7 +15,7 @@ fn layer(allowed: &[&str]) -> HttpLayer {
 
 fn limits() -> StoreLimits {
     StoreLimits {
-        concurrency: NonZeroU16::new(4).unwrap(),
+        concurrency: NonZeroU32::new(4).unwrap(),
         timeout: Duration::from_secs(20),
         ..StoreLimits::default()
     }

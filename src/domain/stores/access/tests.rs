@@ -38,12 +38,7 @@ fn reading(prefixes: &[&str]) -> Allow {
 
 fn may_read(allow: Vec<Allow>, caller: &str, path: &str) -> bool {
     let path = RemotePath::parse(path).unwrap();
-    let reach = Reach {
-        verb: Verb::Read,
-        environment: None,
-        mount: None,
-        path: &path,
-    };
+    let reach = Reach::reading(&path);
     let name = namespace(caller);
     let caller = AskingNamespace {
         name: &name,
@@ -232,9 +227,7 @@ fn reading_is_not_writing() {
     let path = RemotePath::parse("a").unwrap();
     let reach = Reach {
         verb: Verb::Write,
-        environment: None,
-        mount: None,
-        path: &path,
+        ..Reach::reading(&path)
     };
     let name = namespace("prod");
     let caller = AskingNamespace {
@@ -258,48 +251,56 @@ fn reading_is_not_writing() {
 fn what_a_source_sets_must_be_named() {
     let path = RemotePath::parse("a").unwrap();
     let name = namespace("prod");
-    let check = |at: Option<AllowAt>, mount: Option<&str>, environment: Option<&str>| {
+    let check = |at: Option<AllowAt>, set: Reach<'_>| {
         let allow = vec![Allow {
             at,
             ..reading(&["/"])
         }];
-        let reach = Reach {
-            verb: Verb::Read,
-            environment,
-            mount,
-            path: &path,
-        };
         let caller = AskingNamespace {
             name: &name,
             labels: None,
         };
-        authorise(&store(StoreKind::Cluster, allow), caller, &reach).is_ok()
+        authorise(&store(StoreKind::Cluster, allow), caller, &set).is_ok()
+    };
+    let plain = || Reach::reading(&path);
+    let mount = |mount| Reach {
+        mount: Some(mount),
+        ..plain()
+    };
+    let environment = |environment| Reach {
+        environment: Some(environment),
+        ..plain()
+    };
+    let kind = |kind| Reach {
+        kind: Some(kind),
+        ..plain()
     };
     let at = || {
         Some(AllowAt {
             mount: vec!["kv".to_owned()],
             environment: vec!["dev".to_owned()],
+            kind: vec![ObjectKind::Secret],
         })
     };
-    assert!(check(None, None, None));
-    assert!(check(at(), Some("kv"), Some("dev")));
-    assert!(!check(None, Some("kv"), None));
-    assert!(!check(at(), Some("kv2"), None));
-    assert!(!check(at(), Some("KV"), None));
-    assert!(!check(at(), Some("kv/"), None));
-    assert!(!check(at(), None, Some("prod")));
-    assert!(!check(Some(AllowAt::default()), Some("kv"), None));
+    assert!(check(None, plain()));
+    assert!(check(at(), plain()));
+    assert!(check(at(), mount("kv")));
+    assert!(check(at(), environment("dev")));
+    assert!(check(at(), kind(ObjectKind::Secret)));
+    assert!(!check(at(), kind(ObjectKind::ConfigMap)));
+    assert!(!check(at(), environment("prod")));
+    for other in ["kv2", "KV", "kv/", "", "dev"] {
+        assert!(!check(at(), mount(other)), "{other:?}");
+    }
+    assert!(!check(None, mount("kv")));
+    assert!(!check(Some(AllowAt::default()), mount("kv")));
+    assert!(!check(Some(AllowAt::default()), kind(ObjectKind::Secret)));
 }
 
 #[test]
 fn selectors_need_known_labels() {
     let path = RemotePath::parse("a").unwrap();
-    let reach = Reach {
-        verb: Verb::Read,
-        environment: None,
-        mount: None,
-        path: &path,
-    };
+    let reach = Reach::reading(&path);
     let name = namespace("prod");
     let team = |value: &str| BTreeMap::from([("team".to_owned(), value.to_owned())]);
     let check = |selector: LabelSelector, labels: Option<&BTreeMap<String, String>>| {
@@ -335,10 +336,8 @@ fn selectors_need_known_labels() {
 fn a_secret_store_serves_its_own_namespace() {
     let path = RemotePath::parse("a").unwrap();
     let reach = Reach {
-        verb: Verb::Read,
-        environment: None,
         mount: Some("kv"),
-        path: &path,
+        ..Reach::reading(&path)
     };
     let own = store(StoreKind::Namespaced, vec![reading(&["/"])]);
     for (caller, expected) in [("penstock-system", true), ("prod", false)] {
@@ -354,12 +353,7 @@ fn a_secret_store_serves_its_own_namespace() {
 #[test]
 fn a_refusal_tells_nothing_of_the_entries() {
     let path = RemotePath::parse("apps/x").unwrap();
-    let reach = Reach {
-        verb: Verb::Read,
-        environment: None,
-        mount: None,
-        path: &path,
-    };
+    let reach = Reach::reading(&path);
     let name = namespace("prod");
     let caller = AskingNamespace {
         name: &name,
