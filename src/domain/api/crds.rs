@@ -1,9 +1,10 @@
 //! The `CustomResourceDefinition`s, as `crds/` holds them and `penstock crd` prints them.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
+use serde_json::Value;
 
 use super::cluster_sync::ClusterSecretSync;
 use super::rotation::SecretRotation;
@@ -46,14 +47,29 @@ fn polish(schema: &mut JSONSchemaProps) {
     };
     // Inside the schema of a definition a title only repeats the name of a Rust type.
     schema.title = None;
-    for property in schema.properties.iter_mut().flatten() {
-        polish(property.1);
+    let required = schema.required.as_deref().unwrap_or_default();
+    for (name, property) in schema.properties.iter_mut().flatten() {
+        polish(property);
+        if required.contains(name) {
+            property.nullable = None;
+        } else {
+            accept_null(property);
+        }
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         polish(items);
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         polish(values);
+    }
+}
+
+/// Lets `null` stand for absence. A closed word must name it among its values, too.
+fn accept_null(property: &mut JSONSchemaProps) {
+    property.nullable = Some(true);
+    if let Some(words) = &mut property.enum_ {
+        words.retain(|word| !word.0.is_null());
+        words.push(JSON(Value::Null));
     }
 }
 
