@@ -1,10 +1,9 @@
 //! The `CustomResourceDefinition`s, as `crds/` holds them and `penstock crd` prints them.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
-use serde_json::Value;
 
 use super::cluster_sync::ClusterSecretSync;
 use super::rotation::SecretRotation;
@@ -50,26 +49,16 @@ fn polish(schema: &mut JSONSchemaProps) {
     let required = schema.required.as_deref().unwrap_or_default();
     for (name, property) in schema.properties.iter_mut().flatten() {
         polish(property);
-        if required.contains(name) {
-            property.nullable = None;
-        } else {
-            accept_null(property);
-        }
+        // The API server compares `null` with the words of an enum as if it were one of them, and refuses
+        // it even where the enum names it; without `nullable` a plain create at least drops it.
+        let optional = !required.contains(name) && property.enum_.is_none();
+        property.nullable = optional.then_some(true);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         polish(items);
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         polish(values);
-    }
-}
-
-/// Lets `null` stand for absence. A closed word must name it among its values, too.
-fn accept_null(property: &mut JSONSchemaProps) {
-    property.nullable = Some(true);
-    if let Some(words) = &mut property.enum_ {
-        words.retain(|word| !word.0.is_null());
-        words.push(JSON(Value::Null));
     }
 }
 

@@ -1,8 +1,9 @@
-//! An explicit `null` is absence, everywhere.
+//! An explicit `null` is absence.
 //!
 //! A plain create drops a `null` where the schema does not allow one, server-side apply refuses it there
 //! (both tried on 1.35), and templating tools write them all the time. So every optional field is
-//! nullable in the schema, and what the API server then keeps is read as absence.
+//! nullable in the schema (closed words apart, see [`super::crds`]), and what the API server then keeps is
+//! read as absence.
 
 use serde::{Deserialize, Deserializer};
 
