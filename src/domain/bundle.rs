@@ -57,7 +57,8 @@ impl std::fmt::Display for SourceVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Provenance {
-    /// The source that it came from; none for what `transform` made.
+    /// The source that it came from. What `transform` made has what all of its inputs share: their one
+    /// source, their common folder and tags; none where they differ or where it has no inputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceName>,
     /// The path within the source.

@@ -12,6 +12,7 @@ pub mod names;
 pub mod plan;
 pub mod ports;
 pub mod record;
+pub mod render;
 pub mod reserved;
 pub mod restart;
 pub mod secret;

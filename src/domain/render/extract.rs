@@ -1,0 +1,318 @@
+//! One entry that holds a document becomes the members of the document.
+
+use std::fmt;
+
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::dotenv::{self, ReadDotenv};
+use crate::bundle::MAX_KEYS;
+use crate::secret::SecretValue;
+use crate::sync::{Extract, ExtractFormat};
+
+/// The most members or indices in one property path.
+const MAX_SEGMENTS: usize = 32;
+
+/// Why a document cannot be taken apart.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ExtractDocument {
+    /// It is not JSON, nests more than 128 deep, or names a member twice.
+    #[error("the document is not JSON whose members all have different names")]
+    NotJson,
+    /// The property path leads nowhere.
+    #[error("the JSON document has nothing at `extract.property`")]
+    NoProperty,
+    /// What is there has no members, and no name of its own.
+    #[error("the JSON document is not an object")]
+    NotObject,
+    /// It has more members than a bundle may have keys.
+    #[error("the document has more than {MAX_KEYS} members")]
+    TooMany,
+    /// It is not an env file.
+    #[error(transparent)]
+    Dotenv(#[from] ReadDotenv),
+}
+
+/// One member of a document. Without a name it is the whole of what the property path leads to, and
+/// keeps the name of its entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Member {
+    /// Its name in the document.
+    pub(super) name: Option<String>,
+    /// Its value: strings as they are, anything else as its JSON text.
+    pub(super) value: SecretValue,
+}
+
+/// Takes `document` apart.
+pub(super) fn extract(
+    document: &SecretValue,
+    how: &Extract,
+) -> Result<Vec<Member>, ExtractDocument> {
+    let members = match how.format {
+        ExtractFormat::Json => json(document.expose(), &PropertyPath::parse(&how.property))?,
+        ExtractFormat::Dotenv => dotenv::read(document.expose())?
+            .into_iter()
+            .map(|(name, mut value)| Member {
+                name: Some(name),
+                value: SecretValue::new(std::mem::take(&mut *value)),
+            })
+            .collect(),
+    };
+    if members.len() > MAX_KEYS {
+        return Err(ExtractDocument::TooMany);
+    }
+    Ok(members)
+}
+
+/// A way into a JSON document: `data.users.0.token`. Members and array indices are separated by dots;
+/// a dot within a member's name is written `\.`. The empty path is the whole document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PropertyPath(Vec<String>);
+
+impl PropertyPath {
+    /// Reads a path. Every text is one; whether it leads anywhere only a document can tell.
+    pub fn parse(text: &str) -> Self {
+        if text.is_empty() {
+            return Self(Vec::new());
+        }
+        let mut segments = vec![String::new()];
+        let mut characters = text.chars().peekable();
+        while let Some(character) = characters.next() {
+            match (character, segments.last_mut()) {
+                ('\\', Some(segment)) if characters.peek() == Some(&'.') => {
+                    segment.extend(characters.next());
+                }
+                ('.', _) => segments.push(String::new()),
+                (other, Some(segment)) => segment.push(other),
+                (_, None) => {}
+            }
+        }
+        Self(segments)
+    }
+
+    /// Whether the path is short enough and has no empty segment.
+    pub fn is_sound(&self) -> bool {
+        self.0.len() <= MAX_SEGMENTS && self.0.iter().all(|segment| !segment.is_empty())
+    }
+}
+
+fn json(document: &[u8], path: &PropertyPath) -> Result<Vec<Member>, ExtractDocument> {
+    // The whole is checked first, so that a document which is broken further down yields nothing at all.
+    let whole: &RawValue =
+        serde_json::from_slice(document).map_err(|_| ExtractDocument::NotJson)?;
+    let mut at = whole;
+    for segment in &path.0 {
+        at = step(at, segment)?;
+    }
+    match node(at)? {
+        Node::Object(members) => members
+            .into_iter()
+            .map(|(name, raw)| {
+                let value = text_of(raw)?;
+                Ok(Member {
+                    name: Some(name),
+                    value,
+                })
+            })
+            .collect(),
+        Node::Array(_) | Node::Scalar if path.0.is_empty() => Err(ExtractDocument::NotObject),
+        Node::Array(_) | Node::Scalar => Ok(vec![Member {
+            name: None,
+            value: text_of(at)?,
+        }]),
+    }
+}
+
+fn step<'a>(at: &'a RawValue, segment: &str) -> Result<&'a RawValue, ExtractDocument> {
+    let found = match node(at)? {
+        Node::Object(members) => members
+            .into_iter()
+            .find_map(|(name, raw)| (name == segment).then_some(raw)),
+        Node::Array(items) => segment
+            .parse::<usize>()
+            .ok()
+            .and_then(|index| items.get(index).copied()),
+        Node::Scalar => None,
+    };
+    found.ok_or(ExtractDocument::NoProperty)
+}
+
+/// Strings as they are, anything else as the document writes it.
+fn text_of(raw: &RawValue) -> Result<SecretValue, ExtractDocument> {
+    if raw.get().starts_with('"') {
+        let mut text: Zeroizing<String> = serde_json::from_str(raw.get())
+            .map(Zeroizing::new)
+            .map_err(|_| ExtractDocument::NotJson)?;
+        Ok(SecretValue::new(std::mem::take(&mut *text)))
+    } else {
+        Ok(SecretValue::from(raw.get()))
+    }
+}
+
+/// One level of a document; deeper levels stay text, so numbers keep their digits.
+enum Node<'a> {
+    Object(Vec<(String, &'a RawValue)>),
+    Array(Vec<&'a RawValue>),
+    Scalar,
+}
+
+fn node(raw: &RawValue) -> Result<Node<'_>, ExtractDocument> {
+    let text = raw.get();
+    if !text.starts_with(['{', '[']) {
+        return Ok(Node::Scalar);
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let node = serde::Deserializer::deserialize_any(&mut reader, Level)
+        .map_err(|_| ExtractDocument::NotJson)?;
+    let count = match &node {
+        Node::Object(members) => members.len(),
+        Node::Array(items) => items.len(),
+        Node::Scalar => 0,
+    };
+    if count > MAX_KEYS {
+        return Err(ExtractDocument::TooMany);
+    }
+    Ok(node)
+}
+
+struct Level;
+
+impl<'a> Visitor<'a> for Level {
+    type Value = Node<'a>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object or an array")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Node<'a>, A::Error> {
+        let mut members: Vec<(String, &'a RawValue)> = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
+        while members.len() <= MAX_KEYS
+            && let Some((name, raw)) = map.next_entry::<String, &'a RawValue>()?
+        {
+            if !seen.insert(name.clone()) {
+                return Err(serde::de::Error::custom("a member comes twice"));
+            }
+            members.push((name, raw));
+        }
+        Ok(Node::Object(members))
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut sequence: A) -> Result<Node<'a>, A::Error> {
+        let mut items = Vec::new();
+        while items.len() <= MAX_KEYS
+            && let Some(raw) = sequence.next_element::<&'a RawValue>()?
+        {
+            items.push(raw);
+        }
+        Ok(Node::Array(items))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(document: &str, property: &str) -> Result<Vec<(String, String)>, ExtractDocument> {
+        let how = Extract {
+            format: ExtractFormat::Json,
+            property: property.to_owned(),
+        };
+        Ok(extract(&SecretValue::from(document), &how)?
+            .into_iter()
+            .map(|member| {
+                (
+                    member.name.unwrap_or_else(|| "-".to_owned()),
+                    member.value.expose_text().unwrap().to_owned(),
+                )
+            })
+            .collect())
+    }
+
+    #[test]
+    fn members_of_an_object_become_entries() {
+        let document = r#" {"text": "a\nb\u00fc", "number": 12345678901234567890123.10,
+            "yes": true, "nothing": null, "list": [1, "x"], "inner": {"a" :1}} "#;
+        assert_eq!(
+            members(document, "").unwrap(),
+            [
+                ("text", "a\nbü"),
+                ("number", "12345678901234567890123.10"),
+                ("yes", "true"),
+                ("nothing", "null"),
+                ("list", "[1, \"x\"]"),
+                ("inner", "{\"a\" :1}"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+    }
+
+    type Found<'a> = Result<(&'a str, &'a str), ExtractDocument>;
+
+    #[test]
+    fn a_property_leads_to_members_or_to_one_value() {
+        let document = r#"{"a": {"b": [{"c": "x"}, {"d.e": "y"}]}, "0": "zero"}"#;
+        let cases: &[(&str, Found<'_>)] = &[
+            ("a.b.0", Ok(("c", "x"))),
+            ("a.b.0.c", Ok(("-", "x"))),
+            ("a.b.1.d\\.e", Ok(("-", "y"))),
+            ("0", Ok(("-", "zero"))),
+            ("a.b", Ok(("-", r#"[{"c": "x"}, {"d.e": "y"}]"#))),
+            ("a.b.2", Err(ExtractDocument::NoProperty)),
+            ("a.b.x", Err(ExtractDocument::NoProperty)),
+            ("a.x", Err(ExtractDocument::NoProperty)),
+            ("a.b.0.c.d", Err(ExtractDocument::NoProperty)),
+        ];
+        for (property, expected) in cases {
+            let expected = expected
+                .clone()
+                .map(|(name, value)| vec![(name.to_owned(), value.to_owned())]);
+            assert_eq!(members(document, property), expected, "{property}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_or_ambiguous_is_refused() {
+        let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+        let nested = format!("{{\"a\":{deep}}}");
+        let cases: &[(&str, ExtractDocument)] = &[
+            ("", ExtractDocument::NotJson),
+            ("{\"a\":1", ExtractDocument::NotJson),
+            ("{\"a\":1} x", ExtractDocument::NotJson),
+            ("{\"a\":1,\"a\":2}", ExtractDocument::NotJson),
+            ("{\"a\":\"\\ud800\"}", ExtractDocument::NotJson),
+            ("\"text\"", ExtractDocument::NotObject),
+            ("[1]", ExtractDocument::NotObject),
+            ("null", ExtractDocument::NotObject),
+        ];
+        for (document, expected) in cases {
+            assert_eq!(members(document, "").unwrap_err(), *expected, "{document}");
+        }
+        assert_eq!(
+            members(&nested, "").unwrap(),
+            vec![("a".to_owned(), deep)],
+            "depth costs no stack: deeper levels stay text"
+        );
+    }
+
+    #[test]
+    fn more_members_than_a_bundle_has_keys_are_refused() {
+        let list: Vec<String> = (0..=MAX_KEYS).map(|at| format!("\"k{at}\":1")).collect();
+        let document = format!("{{{}}}", list.join(","));
+        assert_eq!(
+            members(&document, "").unwrap_err(),
+            ExtractDocument::TooMany
+        );
+    }
+
+    #[test]
+    fn paths_are_sound_when_no_segment_is_empty() {
+        for good in ["", "a", "a.0.b", "a\\.b"] {
+            assert!(PropertyPath::parse(good).is_sound(), "{good}");
+        }
+        for bad in [".", "a.", ".a", "a..b", &"a.".repeat(40)] {
+            assert!(!PropertyPath::parse(bad).is_sound(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Rendering as a whole.
+
+mod merging;
+mod properties;
+mod targets;
+mod templates;
