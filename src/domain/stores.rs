@@ -161,7 +161,7 @@ fn wrong(field: &str, message: &str) -> Fault {
 impl Default for StoreLimits {
     fn default() -> Self {
         Self {
-            requests_per_second: NonZeroU32::new(defaults::STORE_REQUESTS_PER_SECOND),
+            requests_per_second: None,
             concurrency: NonZeroU32::new(defaults::STORE_CONCURRENCY).unwrap_or(NonZeroU32::MIN),
             timeout: defaults::STORE_TIMEOUT,
         }

@@ -34,10 +34,8 @@ pub const CHECK_EVERY: Duration = Duration::from_secs(10);
 pub const HEALTH_CHECK_DEADLINE: Duration = Duration::from_mins(5);
 /// `spec.targets[].cleanupGrace`.
 pub const CLEANUP_GRACE: Duration = Duration::from_hours(1);
-/// `spec.limits.requestsPerSecond` of a store.
-pub const STORE_REQUESTS_PER_SECOND: u32 = 50;
-/// `spec.limits.concurrency` of a store.
-pub const STORE_CONCURRENCY: u32 = 8;
+/// `spec.limits.concurrency` of a store; `requestsPerSecond` has no default.
+pub const STORE_CONCURRENCY: u32 = 16;
 /// `spec.limits.timeout` of a store.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(30);
 /// `spec.overlap` of a SecretRotation.

@@ -147,11 +147,12 @@ one_of! {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// Requests per second. Absent: 50.
+    /// Requests per second. Absent: as many as `concurrency` lets through. Whether set or not, a system that
+    /// asks to wait is waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub requests_per_second: Option<u32>,
-    /// Requests at the same time. Absent: 8.
+    /// Requests at the same time. Absent: 16.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: Option<u32>,
