@@ -1,1 +1,65 @@
 //! Real servers for the demo, the tests and the benchmark.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`build`], [`Tools`] | the programs: built from pinned sources, kept in the user's cache |
+//! | [`Keeper`], [`Process`] | the process that owns every server and outlives nobody |
+//! | [`ControlPlane`] | etcd, kube-apiserver, controller manager, scheduler and kwok |
+//! | [`OpenBao`], [`VaultClient`] | a vault with TLS, its data on disk and its requests counted |
+//! | [`shared`] | one of each for all tests of a binary |
+//! | [`Operator`] | the binary under test, as a process that can be hurt and measured |
+//! | [`ApiProxy`], [`Trap`] | counts requests to the API server and interferes with chosen ones |
+//! | [`Gate`] | a door in front of a server that can be closed for one test |
+//! | [`Namespace`], [`apply`], [`ServiceAccountName`] | a test's own corner, and who it acts as |
+//! | [`eventually`] | waiting for a condition, with a message that says what was seen |
+//! | [`Story`] | telling a person what happens |
+//!
+//! Nothing here sleeps to wait for a server, and nothing uses a fixed port.
+
+mod api_proxy;
+mod certificates;
+mod control_plane;
+mod endpoint;
+mod eventually;
+mod gate;
+mod keeper;
+mod namespace;
+mod net;
+mod objects;
+mod openbao;
+mod operator;
+mod service_account;
+mod shared;
+mod story;
+mod token;
+mod tools;
+mod usage;
+
+pub use api_proxy::{ApiProxy, ApiRequest, Count, Filter, ProxyError, Snare, Trap, Verb};
+pub use certificates::{Authority, CertificateError, Identity};
+pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions, Part};
+pub use endpoint::{Endpoint, EndpointError, KubeconfigText};
+pub use eventually::{Unmet, eventually};
+pub use gate::{Door, Gate, GateError};
+pub use keeper::{Exit, Keeper, KeeperError, Launch, Process, ServeError, Service, Signal, serve};
+pub use namespace::Namespace;
+pub use net::{NoFreePort, free_port};
+pub use objects::{ObjectError, apply, install_definitions};
+pub use openbao::{
+    AppRole, AuditedRequest, KubernetesLogin, OpenBao, OpenBaoError, VaultClient, VaultError,
+};
+pub use operator::{Operator, OperatorError, OperatorOptions};
+pub use service_account::ServiceAccountName;
+pub use shared::{Testbed, TestbedError, keeper, shared};
+pub use story::{Detail, Look, Story};
+pub use tools::{
+    BuildError, CacheError, MissingPrerequisites, NotBuilt, Prerequisite, Tools, build,
+    cache_directory, check,
+};
+pub use usage::{Usage, UsageError};
+
+/// Chooses the TLS provider of this process, once; reqwest has none of its own.
+fn install_cryptography() {
+    // An error means that it was chosen before.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+}

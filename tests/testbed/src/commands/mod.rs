@@ -1,0 +1,94 @@
+//! The verbs of `penstock-testbed`.
+
+mod build;
+mod interrupt;
+mod up;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use penstock_testbed::{Keeper, KeeperError, Prerequisite, check, serve};
+use tokio::runtime::Builder;
+
+/// Real servers for Penstock's demo, tests and benchmark: builds, starts and stops them.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Checks that this machine has what `make demo` needs, and says what to install
+    Check,
+    /// Builds the servers into the user's cache, unless they are there
+    Build {
+        /// Say why and succeed where the machine lacks something
+        #[arg(long)]
+        optional: bool,
+    },
+    /// Starts a control plane and a vault, says how to use them, and runs until Ctrl-C
+    Up(up::Options),
+    /// Runs programs for the process that started it, and ends them with it
+    #[command(hide = true)]
+    Keeper,
+}
+
+/// A verb's failure, for `main` to print.
+type Failure = Box<dyn Error>;
+
+pub(crate) fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Check => check(&Prerequisite::ALL).map_err(Failure::from),
+        Verb::Build { optional } => on_all_cores(build::build(optional)),
+        Verb::Up(options) => on_all_cores(up::up(options)),
+        Verb::Keeper => keep(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(failure.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn on_all_cores(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(work);
+    // A thread may still read standard input.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// One thread, as the keeper asks for.
+fn keep() -> Result<(), Failure> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(serve());
+    runtime.shutdown_background();
+    outcome.map_err(Failure::from)
+}
+
+/// Prints an error and all its causes.
+fn complain(failure: &dyn Error) {
+    let mut text = format!("penstock-testbed: {failure}\n");
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        text.extend(["  because: ", &error.to_string(), "\n"]);
+        cause = error.source();
+    }
+    // There is nowhere else to say it.
+    drop(io::stderr().write_all(text.as_bytes()));
+}
+
+/// A keeper that is this very program.
+async fn own_keeper() -> Result<Arc<Keeper>, Failure> {
+    let program: PathBuf = std::env::current_exe()?;
+    let keeper: Result<_, KeeperError> = Keeper::start(&program).await;
+    Ok(keeper?)
+}
