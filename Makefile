@@ -13,7 +13,29 @@ check: ## The fast inner loop: formatting, lints, unit tests
 	$(CARGO) test --workspace --lib --bins --all-features
 
 .PHONY: test
-test: check deny-if-built ## Everything that this machine can run; what CI calls
+test: check deny-if-built tools-if-possible ## Everything that this machine can run; what CI calls
+	$(CARGO) test --workspace --all-features --test '*'
+	$(CARGO) test --workspace --all-features --doc
+
+TESTBED := $(CARGO) run --quiet --package penstock-testbed --
+
+.PHONY: tools
+tools: ## Builds Kubernetes, etcd, kwok, Helm and OpenBao into the user's cache, once
+	@$(TESTBED) build
+
+# Where Go or Python is missing it says so, and the cases that need a cluster are skipped.
+.PHONY: tools-if-possible
+tools-if-possible:
+	@$(TESTBED) build --optional
+
+.PHONY: cluster
+cluster: ## Starts a control plane and a vault, and runs them until Ctrl-C
+	@$(TESTBED) up
+
+# Before anything is compiled.
+.PHONY: prerequisites
+prerequisites:
+	@sh tests/testbed/prerequisites.sh cargo cc git go python
 
 .PHONY: generate
 generate: ## Writes the generated files anew: crds/ and the chart's copy

@@ -11,7 +11,7 @@
 //! | [`ApiProxy`], [`Trap`] | counts requests to the API server and interferes with chosen ones |
 //! | [`Gate`] | a door in front of a server that can be closed for one test |
 //! | [`Namespace`], [`apply`], [`ServiceAccountName`] | a test's own corner, and who it acts as |
-//! | [`eventually`] | waiting for a condition, with a message that says what was seen |
+//! | [`eventually`], [`Failure`] | waiting for a condition, and messages that say what was seen |
 //! | [`Story`] | telling a person what happens |
 //!
 //! Nothing here sleeps to wait for a server, and nothing uses a fixed port.
@@ -21,6 +21,7 @@ mod certificates;
 mod control_plane;
 mod endpoint;
 mod eventually;
+mod failure;
 mod gate;
 mod keeper;
 mod namespace;
@@ -40,6 +41,7 @@ pub use certificates::{Authority, CertificateError, Identity};
 pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions, Part};
 pub use endpoint::{Endpoint, EndpointError, KubeconfigText};
 pub use eventually::{Unmet, eventually};
+pub use failure::Failure;
 pub use gate::{Door, Gate, GateError};
 pub use keeper::{Exit, Keeper, KeeperError, Launch, Process, ServeError, Service, Signal, serve};
 pub use namespace::Namespace;
@@ -53,8 +55,8 @@ pub use service_account::ServiceAccountName;
 pub use shared::{Testbed, TestbedError, keeper, shared};
 pub use story::{Detail, Look, Story};
 pub use tools::{
-    BuildError, CacheError, MissingPrerequisites, NotBuilt, Prerequisite, Tools, build,
-    cache_directory, check,
+    BuildError, CacheError, MissingPrerequisites, NotBuilt, Tools, build, cache_directory,
+    check_prerequisites,
 };
 pub use usage::{Usage, UsageError};
 

@@ -1,13 +1,22 @@
 //! `penstock-testbed build`.
 
-use penstock_testbed::{BuildError, Story, Tools};
+use penstock_testbed::{Failure, Story, Tools, check_prerequisites};
 
-use super::{Failure, interrupt, own_keeper};
+use super::{interrupt, own_keeper};
 
 pub(super) async fn build(optional: bool) -> Result<(), Failure> {
-    let mut story = Story::on_stdout();
     if Tools::find().is_ok() {
         return Ok(());
+    }
+    let mut story = Story::on_stdout();
+    if let Err(missing) = check_prerequisites() {
+        if optional {
+            story.line(&format!(
+                "skipped: the servers for tests and demo; {missing}"
+            ));
+            return Ok(());
+        }
+        return Err(missing.into());
     }
     story.title(
         "Building the servers for tests and demo",
@@ -16,23 +25,9 @@ pub(super) async fn build(optional: bool) -> Result<(), Failure> {
     );
     let keeper = own_keeper().await?;
     let built = tokio::select! {
-        built = penstock_testbed::build(&mut story, &keeper) => built.map_err(Failure::from),
-        signal = interrupt::any() => Err(signal),
+        built = penstock_testbed::build(&mut story, &keeper) => built.map(drop).map_err(Failure::from),
+        interrupted = interrupt::any() => Err(interrupted),
     };
     keeper.close().await;
-    match built {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let lacking = error
-                .downcast_ref::<BuildError>()
-                .filter(|error| matches!(error, BuildError::Prerequisites(_)));
-            match lacking.filter(|_| optional) {
-                Some(lacking) => {
-                    story.failed("Tests and demo that need the servers are skipped", lacking);
-                    Ok(())
-                }
-                None => Err(error),
-            }
-        }
-    }
+    built
 }

@@ -1,8 +1,7 @@
 //! Being asked to stop.
 
+use penstock_testbed::Failure;
 use tokio::signal::unix::{SignalKind, signal};
-
-use super::Failure;
 
 /// A signal asked us to stop.
 #[derive(Debug, thiserror::Error)]

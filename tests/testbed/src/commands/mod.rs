@@ -4,14 +4,12 @@ mod build;
 mod interrupt;
 mod up;
 
-use std::error::Error;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use penstock_testbed::{Keeper, KeeperError, Prerequisite, check, serve};
+use penstock_testbed::{Failure, Keeper, serve};
 use tokio::runtime::Builder;
 
 /// Real servers for Penstock's demo, tests and benchmark: builds, starts and stops them.
@@ -24,8 +22,6 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Checks that this machine has what `make demo` needs, and says what to install
-    Check,
     /// Builds the servers into the user's cache, unless they are there
     Build {
         /// Say why and succeed where the machine lacks something
@@ -39,12 +35,8 @@ enum Verb {
     Keeper,
 }
 
-/// A verb's failure, for `main` to print.
-type Failure = Box<dyn Error>;
-
 pub(crate) fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
-        Verb::Check => check(&Prerequisite::ALL).map_err(Failure::from),
         Verb::Build { optional } => on_all_cores(build::build(optional)),
         Verb::Up(options) => on_all_cores(up::up(options)),
         Verb::Keeper => keep(),
@@ -52,7 +44,8 @@ pub(crate) fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(failure.as_ref());
+            // There is nowhere else to say it.
+            drop(writeln!(io::stderr(), "penstock-testbed: {failure}"));
             ExitCode::FAILURE
         }
     }
@@ -74,21 +67,7 @@ fn keep() -> Result<(), Failure> {
     outcome.map_err(Failure::from)
 }
 
-/// Prints an error and all its causes.
-fn complain(failure: &dyn Error) {
-    let mut text = format!("penstock-testbed: {failure}\n");
-    let mut cause = failure.source();
-    while let Some(error) = cause {
-        text.extend(["  because: ", &error.to_string(), "\n"]);
-        cause = error.source();
-    }
-    // There is nowhere else to say it.
-    drop(io::stderr().write_all(text.as_bytes()));
-}
-
 /// A keeper that is this very program.
 async fn own_keeper() -> Result<Arc<Keeper>, Failure> {
-    let program: PathBuf = std::env::current_exe()?;
-    let keeper: Result<_, KeeperError> = Keeper::start(&program).await;
-    Ok(keeper?)
+    Ok(Keeper::start(&std::env::current_exe()?).await?)
 }

@@ -1,14 +1,14 @@
 //! `penstock-testbed up`.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use clap::Args;
-use penstock_testbed::{ControlPlaneOptions, Keeper, Story, Testbed, Tools};
+use penstock_testbed::{ControlPlaneOptions, Failure, Keeper, Story, Testbed, Tools};
 use serde::Serialize;
-use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
-use super::{Failure, interrupt, own_keeper};
+use super::{interrupt, own_keeper};
 
 #[derive(Args)]
 pub(super) struct Options {

@@ -1,8 +1,9 @@
 //! The keeper's own process.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -230,7 +231,11 @@ struct Room {
 
 impl Room {
     fn make() -> io::Result<Self> {
-        let directory = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+        let private = Permissions::from_mode(0o700);
+        let directory = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .permissions(private)
+            .tempdir()?;
         let lock = File::create(directory.path().join(LOCK))?;
         lock.lock()?;
         Ok(Self { directory, lock })
@@ -276,4 +281,31 @@ fn is_abandoned(lock: &Path) -> bool {
         .and_then(|modified| SystemTime::now().duration_since(modified).ok())
         .is_some_and(|age| age > ABANDONED_AFTER);
     old && !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room_of_age(parent: &Path, age: Duration) -> (std::path::PathBuf, File) {
+        let room = parent.join(format!("{PREFIX}{}", age.as_secs()));
+        std::fs::create_dir(&room).unwrap();
+        let lock = File::create(room.join(LOCK)).unwrap();
+        lock.set_modified(SystemTime::now() - age).unwrap();
+        (room, lock)
+    }
+
+    #[test]
+    fn only_old_rooms_that_nobody_holds_are_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let (abandoned, _) = room_of_age(parent.path(), 2 * ABANDONED_AFTER);
+        let (new, _) = room_of_age(parent.path(), Duration::ZERO);
+        let (held, lock) = room_of_age(parent.path(), 3 * ABANDONED_AFTER);
+        lock.lock().unwrap();
+        let foreign = parent.path().join("something-else");
+        std::fs::create_dir(&foreign).unwrap();
+        remove_abandoned(parent.path());
+        assert!(!abandoned.exists());
+        assert!(new.exists() && held.exists() && foreign.exists());
+    }
 }

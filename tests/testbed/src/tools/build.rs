@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cache::{CacheError, Draft, Taken, cache_directory};
-use super::prerequisites::{MissingPrerequisites, Prerequisite, check};
+use super::prerequisites::{MissingPrerequisites, check_prerequisites};
 use super::progress::GoProgress;
 use super::recipe::{Method, NotBuilt, RECIPES, Recipe, Tools};
 use crate::keeper::{Exit, Keeper, KeeperError, Launch, Process, log_tail};
@@ -60,7 +60,7 @@ pub async fn build(story: &mut Story, keeper: &Arc<Keeper>) -> Result<Tools, Bui
     if let Ok(tools) = Tools::find() {
         return Ok(tools);
     }
-    check(&Prerequisite::SERVERS)?;
+    check_prerequisites()?;
     let cache = cache_directory().map_err(BuildError::UseCache)?;
     for (index, recipe) in RECIPES.iter().enumerate() {
         if cache.join(recipe.folder()).is_dir() {

@@ -13,5 +13,5 @@ mod recipe;
 
 pub use build::{BuildError, build};
 pub use cache::{CacheError, cache_directory};
-pub use prerequisites::{MissingPrerequisites, Prerequisite, check};
+pub use prerequisites::{MissingPrerequisites, check_prerequisites};
 pub use recipe::{NotBuilt, Tools};

@@ -1,0 +1,4 @@
+//! The one binary of all integration tests, so that they link once and share their servers.
+
+mod architecture;
+mod cluster;
