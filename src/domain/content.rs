@@ -56,6 +56,8 @@ pub struct Content {
     pub bundle: Option<Bundle>,
     /// It is news, not what the record keeps.
     pub fresh: bool,
+    /// Keys of the record that a complete read did not have; none when there was no complete read.
+    pub absent: Option<BTreeSet<Key>>,
     /// What must be told. Kept until the next read.
     pub notes: Notes,
 }
@@ -94,6 +96,7 @@ pub fn choose(
     let kept = |notes: Notes| Content {
         bundle: known.bundle.cloned(),
         fresh: false,
+        absent: None,
         notes,
     };
     match gathered {
@@ -102,6 +105,7 @@ pub fn choose(
         Gathered::Partial { bundle, faults } => {
             let bundle = carry_over(bundle, known, |_| true);
             Content {
+                absent: None,
                 fresh: bundle.is_some(),
                 bundle,
                 notes: Notes {
@@ -110,14 +114,7 @@ pub fn choose(
                 },
             }
         }
-        Gathered::Missing { faults, fail: true } => kept(Notes {
-            blocked: faults,
-            ..Notes::default()
-        }),
-        Gathered::Missing {
-            faults,
-            fail: false,
-        } if !known.keys.is_empty() => kept(Notes {
+        Gathered::Missing { faults, fail } if !fail && !known.keys.is_empty() => kept(Notes {
             stale: faults,
             ..Notes::default()
         }),
@@ -140,6 +137,7 @@ fn complete(bundle: Bundle, known: Known<'_>, absent: &BTreeSet<Key>) -> Content
     let hold = !confirming.is_empty() && absent.is_empty();
     let bundle = if hold { known.bundle.cloned() } else { carried };
     Content {
+        absent: Some(gone),
         fresh: !hold && bundle.is_some(),
         bundle,
         notes: Notes {

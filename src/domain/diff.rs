@@ -41,6 +41,10 @@ pub struct Tampering {
 }
 
 /// The difference at one target.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent facts about one target"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct TargetDiff {
     /// Which target.
@@ -57,8 +61,12 @@ pub struct TargetDiff {
     pub metadata: bool,
     /// The object must be deleted and made anew.
     pub recreate: bool,
+    /// Tampering that `tampering: report` leaves as it is, because the sources have no news.
+    pub reported: bool,
     /// The object is, or becomes, ours as a whole.
     pub whole: bool,
+    /// Uid and resourceVersion of the object that was looked at.
+    pub found: Option<(String, String)>,
     /// Why nothing is written here.
     pub blocked: Option<Fault>,
 }
@@ -66,7 +74,30 @@ pub struct TargetDiff {
 impl TargetDiff {
     /// Whether anything must be written.
     pub fn is_change(&self) -> bool {
-        self.blocked.is_none() && (self.metadata || self.recreate || self.content_changes())
+        self.blocked.is_none()
+            && !self.reported
+            && (self.metadata || self.recreate || self.content_changes())
+    }
+
+    /// The verdict on a target that stands as it was confirmed, without a look at it.
+    pub fn confirmed(target: &TargetName, record: &TargetRecord) -> Self {
+        Self {
+            target: target.clone(),
+            keys: record
+                .keys
+                .keys()
+                .map(|name| (name.clone(), KeyChange::Unchanged))
+                .collect(),
+            wanted: record.keys.clone(),
+            before: record.before.clone(),
+            tampering: None,
+            metadata: false,
+            recreate: false,
+            reported: false,
+            whole: record.whole,
+            found: None,
+            blocked: None,
+        }
     }
 
     /// Whether the content of our keys changes.
@@ -167,6 +198,7 @@ fn absent(input: DiffInput<'_>, wanted: BTreeMap<Key, ContentHash>) -> TargetDif
             keys: record.keys.keys().cloned().collect(),
             since: None,
         });
+    let tampering_stays = stays(input, tampering.as_ref(), &wanted);
     TargetDiff {
         target: input.target.name.clone(),
         keys: wanted
@@ -179,7 +211,9 @@ fn absent(input: DiffInput<'_>, wanted: BTreeMap<Key, ContentHash>) -> TargetDif
         // An empty object would let pods start without what they wait for: none is made.
         metadata: !input.desired.is_empty(),
         recreate: false,
+        reported: tampering_stays,
         whole: !input.target.share_keys,
+        found: None,
         blocked: None,
     }
 }
@@ -201,9 +235,11 @@ fn present(
         .collect();
     let (recreate, fixed) = fixed_shape(input.target, object, &keys);
     let blocked = foreign(input, object, &ownership, &keys, &tag).or(fixed);
+    let tampering = tampering(input, object, standing);
     TargetDiff {
         target: input.target.name.clone(),
-        tampering: tampering(input, object, standing),
+        reported: stays(input, tampering.as_ref(), &wanted),
+        tampering,
         metadata: !object.metadata_matches
             || !object.labelled
             || object.owner.as_deref() != Some(tag.as_str())
@@ -213,6 +249,7 @@ fn present(
         before: Before::Keys(before),
         recreate,
         whole: ownership.whole,
+        found: Some((object.uid.clone(), object.resource_version.clone())),
         blocked,
     }
 }
@@ -399,6 +436,17 @@ fn fixed_shape(
         false,
         Some(fault.hint("Set `recreate: true` on the target, or choose another name")),
     )
+}
+
+/// Tampering is left alone only where the spec says so and the sources have no news to write.
+fn stays(
+    input: DiffInput<'_>,
+    tampering: Option<&Tampering>,
+    wanted: &BTreeMap<Key, ContentHash>,
+) -> bool {
+    tampering.is_some()
+        && !input.target.repair
+        && input.record.is_some_and(|record| record.keys == *wanted)
 }
 
 /// Decision 4: content that the record's last write explains is no tampering, anything else is.

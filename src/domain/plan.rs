@@ -144,16 +144,16 @@ fn empties(target: &TargetDiff) -> Option<Fault> {
     let deleted = target.count(KeyChange::Delete);
     let left = target.wanted.len();
     (deleted > 0 && left == 0)
-        .then(|| approval(target, format!("would lose its last keys ({deleted})")))
+        .then(|| approval(target, &format!("would lose its last keys ({deleted})")))
 }
 
 fn shrinks(target: &TargetDiff) -> Option<Fault> {
     let (deleted, owned) = (target.count(KeyChange::Delete), owned_before(target));
     (deleted > FREE_DELETIONS && deleted * 2 > owned)
-        .then(|| approval(target, format!("would lose {deleted} of its {owned} keys")))
+        .then(|| approval(target, &format!("would lose {deleted} of its {owned} keys")))
 }
 
-fn approval(target: &TargetDiff, what: String) -> Fault {
+fn approval(target: &TargetDiff, what: &str) -> Fault {
     let names: Vec<&str> = target.with(KeyChange::Delete).map(Key::as_str).collect();
     let message = format!("{what}: {}", key_list(&names));
     waits(format!("target {}", target.target), message)

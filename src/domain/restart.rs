@@ -246,7 +246,7 @@ pub fn step(
     }
 }
 
-fn budget_text(rollout: &Rollout) -> String {
+pub(crate) fn budget_text(rollout: &Rollout) -> String {
     format!(
         "was restarted {} times within {}s, which is the budget (`rollout.budget`): it waits",
         rollout.max_restarts,

@@ -373,6 +373,33 @@ pub struct SecretDestination {
     pub recreate: bool,
 }
 
+impl SecretDestination {
+    /// An opaque Secret of this name with nothing else set.
+    pub fn named(name: ObjectName) -> Self {
+        Self {
+            name,
+            secret_type: SecretType::Opaque,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            immutable: false,
+            recreate: false,
+        }
+    }
+}
+
+impl ConfigMapDestination {
+    /// A ConfigMap of this name with nothing else set.
+    pub fn named(name: ObjectName) -> Self {
+        Self {
+            name,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            immutable: false,
+            recreate: false,
+        }
+    }
+}
+
 /// A ConfigMap to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigMapDestination {

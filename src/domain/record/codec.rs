@@ -10,7 +10,7 @@ use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{DeletionNote, RecordState, RestartRecord, StoredRevision, TargetRecord};
+use super::{DeletionNote, Orphan, RecordState, RestartRecord, StoredRevision, TargetRecord};
 use crate::bundle::{Bundle, BundleEntry, Provenance, SourceVersion};
 use crate::keys::{InstallationKey, Revision};
 use crate::names::{Key, SourceName, SyncId, TargetName};
@@ -73,6 +73,8 @@ struct Wire {
     pinned: Option<Revision>,
     #[serde(default)]
     targets: BTreeMap<TargetName, TargetRecord>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    orphans: Vec<Orphan>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     sources: BTreeMap<SourceName, SourceVersion>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -183,6 +185,7 @@ impl Wire {
             rejected: state.rejected.clone(),
             pinned: state.pinned.clone(),
             targets: state.targets.clone(),
+            orphans: state.orphans.clone(),
             sources: state.sources.clone(),
             deletions: state.deletions.clone(),
             used_approvals: state.used_approvals.clone(),
@@ -207,6 +210,7 @@ impl Wire {
             rejected: self.rejected,
             pinned: self.pinned,
             targets: self.targets,
+            orphans: self.orphans,
             sources: self.sources,
             deletions: self.deletions,
             used_approvals: self.used_approvals,

@@ -16,8 +16,11 @@ use serde::{Deserialize, Serialize};
 pub use self::codec::{DecodeRecord, EncodeRecord, MAX_SEALED_BYTES, decode, encode};
 use crate::bundle::{Bundle, SourceVersion};
 use crate::keys::{ContentHash, Revision};
-use crate::names::{Key, SourceName, TargetName};
-use crate::sync::History;
+use crate::names::{Key, ObjectName, SourceName, TargetName};
+use crate::sync::{
+    Adopt, ConfigMapDestination, Destination, History, SecretDestination, TargetSelection,
+    ValidatedTarget,
+};
 use crate::workload::WorkloadId;
 
 /// How long a deletion counts against `guards.maxDeletes`.
@@ -41,6 +44,8 @@ pub struct RecordState {
     pub pinned: Option<Revision>,
     /// What we own at each target.
     pub targets: BTreeMap<TargetName, TargetRecord>,
+    /// What targets left behind that the spec no longer has, until it is removed.
+    pub orphans: Vec<Orphan>,
     /// The last accepted version of each source.
     pub sources: BTreeMap<SourceName, SourceVersion>,
     /// Deletions of the last 24 h.
@@ -80,6 +85,16 @@ pub struct TargetRecord {
     pub whole: bool,
     /// Whether our keys go when the sync goes.
     pub delete_with_sync: bool,
+}
+
+/// What is left of a target that the spec no longer has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Orphan {
+    /// The target's name while it was one.
+    pub target: TargetName,
+    /// What we own there.
+    pub owned: TargetRecord,
 }
 
 /// What stood at a target before a write.
@@ -188,6 +203,36 @@ impl RecordState {
 }
 
 impl TargetRecord {
+    /// `Secret panbot-env`
+    pub fn label(&self) -> String {
+        format!("{} {}", self.kind, self.object)
+    }
+
+    /// Whether this is what we own at `target`, and not at an object that it named before.
+    pub fn is_of(&self, target: &ValidatedTarget) -> bool {
+        self.kind == target.destination.kind()
+            && self.object == target.destination.object_name().as_str()
+    }
+
+    /// A target that names the object, enough to remove what is ours from it.
+    pub fn as_target(&self, name: &TargetName) -> Option<ValidatedTarget> {
+        let object = ObjectName::new(self.object.as_str()).ok()?;
+        let destination = if self.kind == "ConfigMap" {
+            Destination::ConfigMap(ConfigMapDestination::named(object))
+        } else {
+            Destination::Secret(SecretDestination::named(object))
+        };
+        Some(ValidatedTarget {
+            name: name.clone(),
+            destination,
+            select: TargetSelection::default(),
+            adopt: Adopt::Never,
+            share_keys: !self.whole,
+            delete_with_sync: self.delete_with_sync,
+            repair: true,
+        })
+    }
+
     /// The hashes of what stood there before the last write.
     pub fn before_keys(&self) -> BTreeMap<Key, ContentHash> {
         match &self.before {

@@ -1,0 +1,407 @@
+//! I/O: carries a plan out. Record first (with what is intended), then targets, destruction last.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::observe::Desired;
+use super::{Engine, Loaded, Memory, PassRequest};
+use crate::audit::{AuditAction, AuditEntry};
+use crate::content::Content;
+use crate::diff::{KeyChange, TargetDiff, owner_tag};
+use crate::fault::{Fault, FaultClass};
+use crate::names::{Key, SyncId, TargetName};
+use crate::plan::Plan;
+use crate::ports::{Observation, RecordVersion, Removal, Write, Written};
+use crate::record::{
+    self, DeletionNote, EncodeRecord, Orphan, RecordState, StoredRevision, TargetRecord,
+};
+use crate::report::Findings;
+use crate::sync::ValidatedTarget;
+use crate::workload::WorkloadView;
+
+/// What is to be carried out.
+pub(super) struct Work<'a> {
+    pub(super) request: PassRequest<'a>,
+    pub(super) loaded: &'a Loaded,
+    pub(super) content: &'a Content,
+    pub(super) desired: BTreeMap<TargetName, Desired>,
+    pub(super) plan: &'a Plan,
+}
+
+/// What carrying out left behind.
+pub(super) struct Applied {
+    pub(super) state: RecordState,
+    pub(super) version: Option<RecordVersion>,
+    /// Workloads, when the plan had to look at them.
+    pub(super) workloads: Option<Vec<WorkloadView>>,
+    /// The record's counter when it was loaded: status that names it has told of everything before.
+    pub(super) loaded_counter: u64,
+    /// Every target that had to be written was.
+    pub(super) whole: bool,
+}
+
+impl Engine {
+    /// Carries the plan out; none when it could not even be recorded.
+    pub(super) async fn apply(
+        &self,
+        work: Work<'_>,
+        memory: &Memory,
+        findings: &mut Findings,
+    ) -> Option<Applied> {
+        let now = self.ports.clock.now();
+        let mut state = next_record(&work, memory, now);
+        let workloads = match self.intend_restarts(&work, &mut state, now).await {
+            Ok(workloads) => workloads,
+            Err(fault) => {
+                findings.stopped = Some(fault);
+                return None;
+            }
+        };
+        let mut version = work.loaded.version.clone();
+        if state != work.loaded.state {
+            match self
+                .save(
+                    &work.request.sync.id,
+                    &mut state,
+                    version.as_ref(),
+                    findings,
+                )
+                .await
+            {
+                Ok(saved) => version = Some(saved),
+                Err(fault) => {
+                    findings.stopped = Some(fault);
+                    return None;
+                }
+            }
+        }
+        findings.take_record(&state);
+        let whole = self.write_targets(&work, findings).await;
+        let mut applied = Applied {
+            loaded_counter: work.loaded.state.counter,
+            state,
+            version,
+            workloads,
+            whole,
+        };
+        if whole && work.plan.held.is_none() {
+            self.drop_orphans(work.request, &mut applied, findings)
+                .await;
+        }
+        Some(applied)
+    }
+
+    /// Saves the record under the next counter. What does not fit is left out, and said.
+    pub(super) async fn save(
+        &self,
+        id: &SyncId,
+        state: &mut RecordState,
+        version: Option<&RecordVersion>,
+        findings: &mut Findings,
+    ) -> Result<RecordVersion, Fault> {
+        self.fenced()?;
+        state.counter = state.counter.saturating_add(1);
+        let (sealed, truncated) = match record::encode(state, id, &self.key) {
+            Err(EncodeRecord::TooLarge) => {
+                let hashes_only = without_values(state);
+                record::encode(&hashes_only, id, &self.key).map(|(sealed, _)| (sealed, true))
+            }
+            other => other,
+        }
+        .map_err(|error| Fault::new(FaultClass::Invalid, "record", error.to_string()))?;
+        let saved = self.ports.records.save(id, sealed, version).await?;
+        findings.truncated |= truncated;
+        findings.record_counter = Some(state.counter);
+        Ok(saved)
+    }
+
+    async fn write_targets(&self, work: &Work<'_>, findings: &mut Findings) -> bool {
+        let mut whole = true;
+        for difference in work.plan.writes() {
+            let written = self.write_target(work, difference).await;
+            whole &= written.is_ok();
+            findings.written.insert(difference.target.clone(), written);
+        }
+        whole
+    }
+
+    async fn write_target(
+        &self,
+        work: &Work<'_>,
+        difference: &TargetDiff,
+    ) -> Result<Written, Fault> {
+        self.fenced()?;
+        let sync = work.request.sync;
+        let missing = || {
+            Fault::new(
+                FaultClass::Conflict,
+                format!("target {}", difference.target),
+                "is gone from the spec",
+            )
+        };
+        let target = sync
+            .targets
+            .iter()
+            .find(|target| target.name == difference.target)
+            .ok_or_else(missing)?;
+        let desired = work.desired.get(&difference.target).ok_or_else(missing)?;
+        let write = Write {
+            data: desired.data.clone(),
+            remove: difference.with(KeyChange::Delete).cloned().collect(),
+            owner: owner_tag(&sync.id, target, &self.key),
+            precondition: desired.precondition.clone(),
+            recreate: difference.recreate,
+        };
+        let written = self.ports.targets.write(&sync.id, target, write).await;
+        self.audit_write(work, target, difference, written.as_ref().err());
+        written
+    }
+
+    fn audit_write(
+        &self,
+        work: &Work<'_>,
+        target: &ValidatedTarget,
+        difference: &TargetDiff,
+        fault: Option<&Fault>,
+    ) {
+        let touched = |wanted: fn(&KeyChange) -> bool| -> Vec<Key> {
+            difference
+                .keys
+                .iter()
+                .filter(|(_, change)| wanted(change))
+                .map(|(key, _)| key.clone())
+                .collect()
+        };
+        let written = touched(|change| {
+            matches!(
+                change,
+                KeyChange::Create | KeyChange::Update | KeyChange::Adopt
+            )
+        });
+        let deleted = touched(|change| *change == KeyChange::Delete);
+        let action = if difference.tampering.is_some() {
+            AuditAction::Repair
+        } else {
+            AuditAction::Write
+        };
+        let entry = |action, keys| AuditEntry {
+            sync: work.request.sync.id.clone(),
+            by: work
+                .request
+                .approval
+                .and_then(|approval| approval.by.clone()),
+            action,
+            object: format!(
+                "{} {}",
+                target.destination.kind(),
+                target.destination.object_name()
+            ),
+            keys,
+            revision: Some(work.plan.revision.to_string()),
+            failure: fault.map(|fault| fault.reason),
+        };
+        self.ports.audit.record(entry(action, written));
+        if !deleted.is_empty() {
+            self.ports.audit.record(entry(AuditAction::Delete, deleted));
+        }
+    }
+
+    /// Removes what is left of targets that the spec no longer has and that said `onDelete: delete`.
+    async fn drop_orphans(
+        &self,
+        request: PassRequest<'_>,
+        applied: &mut Applied,
+        findings: &mut Findings,
+    ) {
+        let orphans = std::mem::take(&mut applied.state.orphans);
+        if orphans.is_empty() {
+            return;
+        }
+        for orphan in orphans {
+            match self
+                .remove(request.sync.id.clone(), &orphan.target, &orphan.owned)
+                .await
+            {
+                Ok(()) => findings.orphans.push((orphan.owned.label(), true)),
+                Err(fault) => {
+                    findings.stopped = Some(fault);
+                    applied.state.orphans.push(orphan);
+                }
+            }
+        }
+        match self
+            .save(
+                &request.sync.id,
+                &mut applied.state,
+                applied.version.as_ref(),
+                findings,
+            )
+            .await
+        {
+            Ok(version) => applied.version = Some(version),
+            Err(fault) => findings.stopped = Some(fault),
+        }
+    }
+
+    /// Removes what is ours from one object.
+    pub(super) async fn remove(
+        &self,
+        sync: SyncId,
+        name: &TargetName,
+        owned: &TargetRecord,
+    ) -> Result<(), Fault> {
+        self.fenced()?;
+        let Some(target) = owned.as_target(name) else {
+            return Ok(());
+        };
+        let Observation::Present(object) = self.ports.targets.observe(&sync, &target).await? else {
+            return Ok(());
+        };
+        let removal = Removal {
+            uid: object.uid,
+            keys: owned.keys.keys().cloned().collect(),
+            whole: owned.whole,
+        };
+        let removed = self.ports.targets.remove(&sync, &target, removal).await;
+        self.ports.audit.record(AuditEntry {
+            sync,
+            by: None,
+            action: AuditAction::Delete,
+            object: owned.label(),
+            keys: owned.keys.keys().cloned().collect(),
+            revision: None,
+            failure: removed.as_ref().err().map(|fault| fault.reason),
+        });
+        removed
+    }
+}
+
+fn without_values(state: &RecordState) -> RecordState {
+    let mut state = RecordState {
+        older: Vec::new(),
+        ..state.clone()
+    };
+    if let Some(current) = &mut state.current {
+        current.bundle = None;
+    }
+    state
+}
+
+/// The record as it must be before anything is written.
+fn next_record(work: &Work<'_>, memory: &Memory, now: Timestamp) -> RecordState {
+    let former = &work.loaded.state;
+    let mut next = former.clone();
+    if work.plan.held.is_some() {
+        return next;
+    }
+    let deleted = note_targets(&mut next, work);
+    leave_behind(&mut next, work.request);
+    accept_content(&mut next, work, now);
+    if next == *former {
+        return next;
+    }
+    if work.content.fresh {
+        next.sources.clone_from(&memory.versions);
+    }
+    if deleted > 0 {
+        let count = u32::try_from(deleted).unwrap_or(u32::MAX);
+        next.deletions.push(DeletionNote { at: now, count });
+    }
+    let approval = work.request.approval.map(|approval| &approval.hash);
+    if let Some(hash) = approval.filter(|hash| **hash == work.plan.hash) {
+        next.use_approval(hash);
+    }
+    next.prune(&work.request.sync.history, now);
+    next
+}
+
+/// Notes what each target will hold; how many keys leave.
+fn note_targets(next: &mut RecordState, work: &Work<'_>) -> usize {
+    let mut deleted = 0;
+    for difference in &work.plan.targets {
+        let writable = difference.blocked.is_none() && !difference.reported;
+        let mut targets = work.request.sync.targets.iter();
+        let target = targets.find(|target| target.name == difference.target);
+        if let Some(target) = target.filter(|_| writable) {
+            note_target(next, target, difference, work.plan);
+            deleted += difference.count(KeyChange::Delete);
+        }
+    }
+    deleted
+}
+
+/// Takes the plan's content as the one in use, unless no target could take any of it.
+fn accept_content(next: &mut RecordState, work: &Work<'_>, now: Timestamp) {
+    let former = &work.loaded.state;
+    let current = former.current.as_ref().map(|current| &current.revision);
+    let mut targets = work.plan.targets.iter();
+    let taken = next.targets != former.targets || targets.all(|one| one.blocked.is_none());
+    if current != Some(&work.plan.revision) && (taken || current.is_none()) {
+        let accepted = StoredRevision {
+            revision: work.plan.revision.clone(),
+            at: now,
+            bundle: work.content.bundle.clone(),
+        };
+        next.accept(accepted, &work.request.sync.history);
+    }
+}
+
+fn note_target(
+    next: &mut RecordState,
+    target: &ValidatedTarget,
+    difference: &TargetDiff,
+    plan: &Plan,
+) {
+    let former = next
+        .targets
+        .get(&target.name)
+        .filter(|former| former.is_of(target));
+    let untouched = former.filter(|_| !difference.is_change());
+    let owned = match untouched {
+        Some(former) => TargetRecord {
+            delete_with_sync: target.delete_with_sync,
+            ..former.clone()
+        },
+        // Nothing stands there and nothing is made: there is nothing to own.
+        None if difference.wanted.is_empty() && !difference.is_change() => return,
+        None => TargetRecord {
+            kind: target.destination.kind().to_owned(),
+            object: target.destination.object_name().to_string(),
+            revision: plan.revision.clone(),
+            keys: difference.wanted.clone(),
+            before: difference.before.clone(),
+            whole: difference.whole,
+            delete_with_sync: target.delete_with_sync,
+        },
+    };
+    let replaced = next.targets.insert(target.name.clone(), owned);
+    if let Some(owned) = replaced.filter(|replaced| !replaced.is_of(target)) {
+        next.orphans.push(Orphan {
+            target: target.name.clone(),
+            owned,
+        });
+    }
+}
+
+/// Targets that the spec no longer has become orphans; only those that said `onDelete: delete` are remembered.
+fn leave_behind(next: &mut RecordState, request: PassRequest<'_>) {
+    let gone: Vec<TargetName> = next
+        .targets
+        .keys()
+        .filter(|name| {
+            !request
+                .sync
+                .targets
+                .iter()
+                .any(|target| target.name == **name)
+        })
+        .cloned()
+        .collect();
+    for target in gone {
+        if let Some(owned) = next.targets.remove(&target) {
+            next.orphans.push(Orphan { target, owned });
+        }
+    }
+    next.orphans.retain(|orphan| orphan.owned.delete_with_sync);
+}

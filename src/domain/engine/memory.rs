@@ -1,0 +1,91 @@
+//! What one process remembers of one sync between passes. Losing it costs a read, never content.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::later;
+use crate::api::status::SourceStatus;
+use crate::bundle::SourceVersion;
+use crate::conditions::Reason;
+use crate::content::{Content, Notes};
+use crate::fault::Fault;
+use crate::names::{Key, SourceName};
+use crate::plan::waits;
+use crate::record::RecordState;
+use crate::schedule::{Next, earliest};
+use crate::sync::ValidatedSync;
+
+/// Memory of one sync.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    /// When sources are to be read again; none before the first read.
+    pub(super) read_due: Option<Timestamp>,
+    /// The generation that the last read was for.
+    pub(super) read_generation: i64,
+    /// Keys that the last complete read lacked.
+    pub(super) absent: BTreeSet<Key>,
+    /// What the last read left to tell.
+    pub(super) notes: Notes,
+    /// How each source was found.
+    pub(super) sources: Vec<SourceStatus>,
+    /// The versions of the last complete read.
+    pub(super) versions: BTreeMap<SourceName, SourceVersion>,
+    /// Markers that this process has set, by workload uid.
+    pub(super) marked: BTreeMap<String, String>,
+}
+
+impl Memory {
+    /// Whether sources are to be read now.
+    pub(super) fn is_due(&self, sync: &ValidatedSync, now: Timestamp) -> bool {
+        self.read_generation != sync.generation || self.read_due.is_none_or(|due| due <= now)
+    }
+
+    /// Whether a second read is to look for absent keys.
+    pub fn awaits_confirmation(&self) -> bool {
+        !self.notes.confirming.is_empty()
+    }
+
+    /// Keeps what the chosen content leaves for the next pass.
+    pub(super) fn remember(&mut self, content: &Content, sync: &ValidatedSync, now: Timestamp) {
+        self.notes = content.notes.clone();
+        if let Some(absent) = &content.absent {
+            self.absent.clone_from(absent);
+        }
+        if let (true, Next::After(pause)) =
+            (self.awaits_confirmation(), Next::confirm(sync.interval))
+        {
+            self.read_due = Some(later(now, pause));
+        }
+    }
+
+    /// After a read: when the next one is due. A read that failed is due at once, whoever runs first.
+    pub(super) fn set_due(&mut self, complete: bool, sync: &ValidatedSync, now: Timestamp) {
+        self.read_generation = sync.generation;
+        self.read_due = Some(if complete {
+            later(now, earliest(sync.interval))
+        } else {
+            now
+        });
+    }
+
+    /// Whether a source's version is lower than the last accepted one, without a pin (rule 8).
+    pub(super) fn went_back(&self, sync: &ValidatedSync, record: &RecordState) -> Option<Fault> {
+        let pinned = |name: &SourceName| {
+            sync.sources
+                .iter()
+                .any(|source| source.name == *name && source.version.is_some())
+        };
+        let lower = |name: &&SourceName| match (self.versions.get(*name), record.sources.get(*name))
+        {
+            (Some(SourceVersion::Counter(now)), Some(SourceVersion::Counter(then))) => {
+                now < then && !pinned(name)
+            }
+            _ => false,
+        };
+        let name = self.versions.keys().find(lower)?;
+        let (now, then) = (self.versions.get(name)?, record.sources.get(name)?);
+        let message = format!("its version went back from {then} to {now}");
+        Some(waits(format!("source {name}"), message).because(Reason::VersionWentBack))
+    }
+}

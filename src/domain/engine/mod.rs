@@ -1,0 +1,259 @@
+//! The engine: one pass over one sync, the same for the operator and the command line.
+//!
+//! gather → choose the content → observe → plan → apply → roll out → report. Each step is a module; those
+//! marked I/O reach outside through [`Ports`] only, all others are pure.
+
+mod apply;
+mod cleanup;
+mod gather;
+mod memory;
+mod observe;
+mod quiet;
+mod roll;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub use self::memory::Memory;
+use crate::api::status::SecretSyncStatus;
+use crate::conditions::Reason;
+use crate::content::{self, Content, Known};
+use crate::fault::{Fault, FaultClass};
+use crate::keys::InstallationKey;
+use crate::names::TargetName;
+use crate::plan::{Plan, PlanInput};
+use crate::ports::{Ports, RecordVersion};
+use crate::record::{self, DecodeRecord, RecordState};
+use crate::report::{self, Findings};
+use crate::schedule::Next;
+use crate::sync::ValidatedSync;
+
+/// Runs passes.
+#[derive(Clone)]
+pub struct Engine {
+    /// The outside.
+    pub ports: Ports,
+    /// The installation key.
+    pub key: Arc<InstallationKey>,
+}
+
+/// What is asked of one pass.
+#[derive(Debug, Clone, Copy)]
+pub struct PassRequest<'a> {
+    /// The spec.
+    pub sync: &'a ValidatedSync,
+    /// The status as it was last written.
+    pub status: &'a SecretSyncStatus,
+    /// Target objects as a watch saw them last; an absent entry means that nobody looked.
+    pub seen: &'a BTreeMap<TargetName, Seen>,
+    /// Sources are read even if it is not time.
+    pub read_now: bool,
+    /// The plan that a person approved.
+    pub approval: Option<&'a Approval>,
+    /// The value of the refresh annotation.
+    pub refresh: Option<&'a str>,
+}
+
+/// A target object as a watch saw it last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// There is none.
+    Absent,
+    /// This one, in this version.
+    Object {
+        /// Its uid.
+        uid: String,
+        /// Its resourceVersion.
+        resource_version: String,
+    },
+}
+
+/// A person's approval of one plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The plan's hash.
+    pub hash: String,
+    /// The generation that it was given for.
+    pub generation: i64,
+    /// Who gave it, as the `by` annotation says.
+    pub by: Option<String>,
+}
+
+/// What a pass came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The whole new status; equal to the old one when nothing happened.
+    pub status: SecretSyncStatus,
+    /// What to tell.
+    pub events: Vec<EventNote>,
+    /// When to run again.
+    pub next: Next,
+    /// Whether the pass counts as a failure for growing pauses.
+    pub failed: bool,
+}
+
+/// One thing to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventNote {
+    /// Whether it is bad news.
+    pub warning: bool,
+    /// The reason.
+    pub reason: Reason,
+    /// Our own sentence; key names, never values.
+    pub message: String,
+}
+
+/// A record as it was loaded.
+struct Loaded {
+    state: RecordState,
+    version: Option<RecordVersion>,
+    /// The former record is gone or was sealed under a former key: contents are compared, nothing restarts.
+    rebased: Option<Reason>,
+}
+
+impl Engine {
+    /// One pass. Every failure is in the outcome.
+    pub async fn pass(&self, request: PassRequest<'_>, memory: &mut Memory) -> Outcome {
+        let now = self.ports.clock.now();
+        if request.sync.suspend {
+            return report::suspended(request, now);
+        }
+        let gathered = self.gather(request, memory, now).await; // I/O: sources, when it is time
+        if quiet::nothing_to_do(request, &gathered, &self.key) {
+            return report::unchanged(request, memory);
+        }
+        let mut findings = Findings::new(memory.sources.clone());
+        let loaded = match self.load_record(request).await {
+            // I/O: the record
+            Ok(loaded) => loaded,
+            Err(fault) => {
+                findings.stopped = Some(fault);
+                return report::conclude(request, findings, now);
+            }
+        };
+        let keys = loaded.state.known_keys();
+        let known = Known {
+            bundle: loaded.state.current_bundle(),
+            keys: &keys,
+        };
+        let content = content::choose(gathered, known, &memory.absent, &memory.notes);
+        memory.remember(&content, request.sync, now);
+        findings.take_notes(&content.notes);
+        self.carry_out(request, memory, (loaded, content), &mut findings)
+            .await;
+        report::conclude(request, findings, now)
+    }
+
+    /// Observes, plans, applies and rolls out one content.
+    async fn carry_out(
+        &self,
+        request: PassRequest<'_>,
+        memory: &mut Memory,
+        (loaded, content): (Loaded, Content),
+        findings: &mut Findings,
+    ) {
+        let now = self.ports.clock.now();
+        findings.record_counter = Some(loaded.state.counter);
+        findings.rebased = loaded.rebased;
+        let Some(bundle) = &content.bundle else {
+            findings.keep_revision(&loaded.state);
+            return;
+        };
+        let went_back = if content.fresh {
+            memory.went_back(request.sync, &loaded.state)
+        } else {
+            None
+        };
+        let observed = self.observe(request, &loaded.state, bundle).await; // I/O: targets
+        let input = PlanInput {
+            sync: request.sync,
+            record: &loaded.state,
+            approval: request
+                .approval
+                .filter(|approval| approval.generation == request.sync.generation)
+                .map(|approval| approval.hash.as_str()),
+            went_back: went_back.as_ref(),
+            now,
+        };
+        let revision = self.key.revision(&request.sync.id, bundle.values());
+        let plan = Plan::make(input, revision, observed.diffs, &self.key); // pure
+        let work = apply::Work {
+            request,
+            loaded: &loaded,
+            content: &content,
+            desired: observed.desired,
+            plan: &plan,
+        };
+        let state = self.apply(work, memory, findings).await; // I/O: record, then targets
+        findings.failed_looks = observed.faults;
+        if let Some(applied) = state {
+            self.roll(request, memory, applied, findings).await; // I/O: workloads
+        }
+        findings.plan = Some(plan);
+    }
+
+    async fn load_record(&self, request: PassRequest<'_>) -> Result<Loaded, Fault> {
+        let id = &request.sync.id;
+        let remembered = request.status.record.map_or(0, |record| record.counter);
+        let afresh = |version, reason| Loaded {
+            state: RecordState {
+                counter: remembered,
+                ..RecordState::default()
+            },
+            version,
+            rebased: (remembered > 0).then_some(reason),
+        };
+        let Some(stored) = self.ports.records.load(id).await? else {
+            return Ok(afresh(None, Reason::RecordMissing));
+        };
+        match record::decode(&stored.sealed, id, &self.key) {
+            Ok(state) if state.counter < remembered => Err(rolled_back(state.counter, remembered)),
+            Ok(state) => Ok(Loaded {
+                state,
+                version: Some(stored.version),
+                rebased: None,
+            }),
+            Err(DecodeRecord::OtherKey) => {
+                Ok(afresh(Some(stored.version), Reason::RecordUnreadable))
+            }
+            Err(error) => Err(unreadable(error)),
+        }
+    }
+
+    /// Refuses to write when this process may no longer: another one has taken over.
+    fn fenced(&self) -> Result<(), Fault> {
+        if self.ports.fence.may_write() {
+            return Ok(());
+        }
+        let message = "this replica no longer leads; the leader goes on";
+        Err(Fault::new(FaultClass::Conflict, "lease", message))
+    }
+}
+
+fn rolled_back(found: u64, remembered: u64) -> Fault {
+    let message = format!(
+        "was put back from an older state (counter {found}, status remembers {remembered})"
+    );
+    Fault::new(FaultClass::Invalid, "record", message)
+        .because(Reason::RecordRolledBack)
+        .hint("Nothing is written. If it was meant, remove `status.record` of this SecretSync; if not, find out who restored it")
+}
+
+fn unreadable(error: DecodeRecord) -> Fault {
+    Fault::new(FaultClass::Invalid, "record", error.to_string())
+        .because(Reason::RecordUnreadable)
+        .hint("Nothing is written. Restore it, or delete it: it is then made anew from what the targets hold")
+}
+
+/// Keeps the moment of a pass with its clock.
+pub(crate) fn later(now: Timestamp, pause: std::time::Duration) -> Timestamp {
+    jiff::SignedDuration::try_from(pause)
+        .ok()
+        .and_then(|pause| now.checked_add(pause).ok())
+        .unwrap_or(Timestamp::MAX)
+}

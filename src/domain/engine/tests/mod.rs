@@ -1,0 +1,8 @@
+//! The engine's behaviour, told in a world in memory.
+
+mod crashes;
+mod lab;
+mod ownership;
+mod restarts;
+mod safety;
+mod steady;

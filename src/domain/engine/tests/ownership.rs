@@ -1,0 +1,390 @@
+//! Rule 2 and decision 4: own only what we made; tell our own half-done write from tampering.
+
+use super::lab::{Lab, pairs, unavailable};
+use crate::api::status::TargetState;
+use crate::conditions::{ConditionType, Reason};
+use crate::ports::ObservedObject;
+use crate::secret::SecretValue;
+use crate::sync::Adopt;
+use crate::testing::world::Call;
+use crate::testing::{installation_key, key};
+
+fn foreign(lab: &Lab, entries: &[(&str, &str)]) {
+    let object = ObservedObject {
+        uid: "foreign".to_owned(),
+        resource_version: "1".to_owned(),
+        data: entries
+            .iter()
+            .map(|(name, value)| (key(name), SecretValue::from(*value)))
+            .collect(),
+        ..ObservedObject::default()
+    };
+    lab.world
+        .state()
+        .objects
+        .insert("Secret panbot".to_owned(), object);
+}
+
+#[test]
+fn a_foreign_secret_is_left_as_it_is() {
+    for entries in [
+        &[("A", "theirs")][..],
+        &[("X", "theirs")],
+        &[("A", "1"), ("B", "1")],
+        &[],
+    ] {
+        let mut lab = Lab::new();
+        foreign(&lab, entries);
+        lab.refresh();
+        lab.assert_not_ready(Reason::ForeignTarget);
+        assert_eq!(lab.content(), pairs(entries));
+        assert!(lab.condition(ConditionType::Stalled).0);
+    }
+}
+
+#[test]
+fn adoption_takes_over_what_the_spec_allows() {
+    let mut lab = Lab::new();
+    lab.sync.targets[0].adopt = Adopt::IfEqual;
+    foreign(&lab, &[("A", "1"), ("B", "theirs"), ("X", "theirs")]);
+    lab.refresh();
+    lab.assert_not_ready(Reason::ForeignTarget);
+    foreign(&lab, &[("A", "1"), ("X", "theirs")]);
+    lab.refresh();
+    lab.assert_ready();
+    assert_eq!(
+        lab.content(),
+        pairs(&[("A", "1"), ("B", "1"), ("X", "theirs")])
+    );
+
+    let mut lab = Lab::new();
+    lab.sync.targets[0].adopt = Adopt::Always;
+    foreign(&lab, &[("A", "theirs"), ("X", "theirs")]);
+    lab.refresh();
+    lab.assert_ready();
+    assert_eq!(
+        lab.content(),
+        pairs(&[("A", "1"), ("B", "1"), ("X", "theirs")])
+    );
+}
+
+#[test]
+fn an_adopted_key_that_is_not_ours_is_never_deleted() {
+    let mut lab = Lab::new();
+    lab.sync.targets[0].adopt = Adopt::Always;
+    foreign(&lab, &[("A", "theirs"), ("X", "theirs")]);
+    lab.refresh();
+    lab.world.answer("vault", &[("A", "1")]);
+    lab.refresh();
+    lab.refresh();
+    assert_eq!(lab.content(), pairs(&[("A", "1"), ("X", "theirs")]));
+}
+
+#[test]
+fn the_secret_of_another_sync_is_refused_and_its_owner_named_only_nearby() {
+    for (owner, named) in [
+        ("test-installation/prod/other", true),
+        ("test-installation/elsewhere/other", false),
+    ] {
+        let mut lab = Lab::new();
+        lab.sync.targets[0].adopt = Adopt::Always;
+        foreign(&lab, &[("X", "theirs")]);
+        lab.world
+            .state()
+            .objects
+            .get_mut("Secret panbot")
+            .unwrap()
+            .owner = Some(owner.to_owned());
+        lab.refresh();
+        lab.assert_not_ready(Reason::OwnedByAnother);
+        assert_eq!(lab.content(), pairs(&[("X", "theirs")]));
+        assert_eq!(
+            format!("{:?}", lab.status).contains("SecretSync other"),
+            named
+        );
+    }
+}
+
+#[test]
+fn syncs_that_share_own_different_keys_and_never_the_same() {
+    let mut lab = Lab::new();
+    lab.sync.targets[0].share_keys = true;
+    foreign(&lab, &[("X", "theirs")]);
+    lab.world
+        .state()
+        .objects
+        .get_mut("Secret panbot")
+        .unwrap()
+        .owner = Some("shared".to_owned());
+    lab.refresh();
+    lab.assert_ready();
+    assert_eq!(
+        lab.content(),
+        pairs(&[("A", "1"), ("B", "1"), ("X", "theirs")])
+    );
+    lab.world
+        .answer("vault", &[("A", "1"), ("B", "1"), ("X", "ours")]);
+    lab.refresh();
+    lab.assert_not_ready(Reason::ForeignTarget);
+    assert_eq!(
+        lab.content(),
+        pairs(&[("A", "1"), ("B", "1"), ("X", "theirs")])
+    );
+}
+
+#[test]
+fn a_hand_edit_is_repaired_at_once_and_without_the_vault() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.fail("vault", unavailable());
+    lab.world.edit("Secret panbot", "A", Some("edited"));
+    lab.world.take_calls();
+    let outcome = lab.look();
+    assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]));
+    assert!(
+        !lab.world
+            .take_calls()
+            .contains(&Call::Read("vault".to_owned()))
+    );
+    assert!(
+        outcome
+            .events
+            .iter()
+            .any(|event| event.reason == Reason::Repaired),
+        "{:?}",
+        outcome.events
+    );
+    lab.assert_ready();
+}
+
+#[test]
+fn a_hand_edit_while_the_operator_was_down_is_repaired_at_start() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.edit("Secret panbot", "A", Some("edited"));
+    lab.world.fail("vault", unavailable());
+    lab.restart();
+    lab.refresh();
+    assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]));
+}
+
+#[test]
+fn a_deleted_secret_comes_back_without_the_vault() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.fail("vault", unavailable());
+    lab.world.state().objects.clear();
+    lab.look();
+    assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]));
+}
+
+#[test]
+fn an_edited_key_that_the_vault_then_drops_goes_all_the_same() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.edit("Secret panbot", "B", Some("edited"));
+    lab.world.answer("vault", &[("A", "1")]);
+    lab.refresh();
+    lab.refresh();
+    assert_eq!(lab.content(), pairs(&[("A", "1")]));
+}
+
+#[test]
+fn a_key_that_somebody_adds_stays_and_is_told() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.edit("Secret panbot", "X", Some("theirs"));
+    lab.look();
+    assert_eq!(
+        lab.content(),
+        pairs(&[("A", "1"), ("B", "1"), ("X", "theirs")])
+    );
+    assert!(
+        lab.status.targets[0]
+            .message
+            .as_ref()
+            .unwrap()
+            .contains('X')
+    );
+    lab.assert_ready();
+}
+
+#[test]
+fn tampering_that_is_only_reported_stays_until_there_is_news() {
+    let mut lab = Lab::new();
+    lab.sync.targets[0].repair = false;
+    lab.refresh();
+    lab.world.edit("Secret panbot", "A", Some("edited"));
+    lab.look();
+    assert_eq!(lab.content(), pairs(&[("A", "edited"), ("B", "1")]));
+    assert_eq!(lab.target_state(), TargetState::Drifted);
+    assert!(lab.condition(ConditionType::Drifted).0);
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    lab.refresh();
+    assert_eq!(lab.content(), pairs(&[("A", "2"), ("B", "1")]));
+    assert!(!lab.condition(ConditionType::Drifted).0);
+}
+
+#[test]
+fn an_older_record_put_back_stops_all_writes() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    let (old, _) = lab.world.state().record.clone().unwrap();
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    lab.refresh();
+    lab.world.state().record.as_mut().unwrap().0 = old;
+    lab.world.answer("vault", &[("A", "3"), ("B", "1")]);
+    lab.refresh();
+    lab.assert_not_ready(Reason::RecordRolledBack);
+    assert_eq!(lab.content(), pairs(&[("A", "2"), ("B", "1")]));
+}
+
+#[test]
+fn an_altered_record_stops_all_writes() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    *lab.world
+        .state()
+        .record
+        .as_mut()
+        .unwrap()
+        .0
+        .last_mut()
+        .unwrap() ^= 1;
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    lab.refresh();
+    lab.assert_not_ready(Reason::RecordUnreadable);
+    assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]));
+}
+
+#[test]
+fn a_lost_record_is_made_anew_and_nothing_of_ours_becomes_foreign() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.state().record = None;
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    let outcome = lab.refresh();
+    lab.assert_ready();
+    assert_eq!(lab.content(), pairs(&[("A", "2"), ("B", "1")]));
+    assert!(
+        outcome
+            .events
+            .iter()
+            .any(|event| event.reason == Reason::RecordMissing),
+        "{:?}",
+        outcome.events
+    );
+}
+
+#[test]
+fn under_a_new_installation_key_contents_are_compared_and_nothing_restarts() {
+    let mut lab = Lab::new();
+    lab.world.state().workloads = vec![crate::testing::deployment("api", "panbot", &[])];
+    lab.refresh();
+    lab.engine.key = std::sync::Arc::new(installation_key(2));
+    lab.restart();
+    lab.world.take_calls();
+    lab.refresh();
+    lab.assert_ready();
+    assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]));
+    let calls = lab.world.take_calls();
+    assert!(
+        !calls
+            .iter()
+            .any(|call| matches!(call, Call::Mark(_) | Call::Write(_))),
+        "{calls:?}"
+    );
+    assert_eq!(lab.settle(), 1);
+}
+
+#[test]
+fn a_target_that_the_spec_drops_goes_only_where_it_was_said() {
+    for delete in [true, false] {
+        let mut lab = Lab::new();
+        let mut second = crate::testing::target("other", "other");
+        second.delete_with_sync = delete;
+        lab.sync.targets.push(second);
+        lab.refresh();
+        lab.sync.targets.pop();
+        lab.sync.generation += 1;
+        lab.refresh();
+        lab.assert_ready();
+        assert_eq!(lab.world.content("Secret other").is_some(), !delete);
+    }
+}
+
+#[test]
+fn a_renamed_secret_is_written_before_the_old_one_goes() {
+    let mut lab = Lab::new();
+    lab.sync.targets[0].delete_with_sync = true;
+    lab.refresh();
+    lab.sync.targets = vec![crate::testing::target("env", "renamed")];
+    lab.sync.generation += 1;
+    lab.world.take_calls();
+    lab.refresh();
+    let writes: Vec<Call> = lab
+        .world
+        .take_calls()
+        .into_iter()
+        .filter(Call::is_write)
+        .collect();
+    let position = |call: &Call| writes.iter().position(|one| one == call);
+    assert!(
+        position(&Call::Write("Secret renamed".to_owned()))
+            < position(&Call::Remove("Secret panbot".to_owned()))
+    );
+    assert!(lab.world.content("Secret panbot").is_none());
+    lab.assert_ready();
+}
+
+#[test]
+fn cleaning_up_removes_only_what_was_ours_and_said_so() {
+    use futures::FutureExt as _;
+    let mut lab = Lab::new();
+    lab.sync.targets[0].delete_with_sync = true;
+    lab.sync
+        .targets
+        .push(crate::testing::target("kept", "kept"));
+    lab.refresh();
+    lab.world.edit("Secret panbot", "X", Some("theirs"));
+    let removed = lab
+        .engine
+        .clean_up(&lab.sync.id)
+        .now_or_never()
+        .unwrap()
+        .unwrap();
+    assert_eq!(removed, ["Secret panbot"]);
+    assert_eq!(lab.content(), pairs(&[("X", "theirs")]));
+    assert!(lab.world.content("Secret kept").is_some());
+    assert!(lab.world.state().record.is_none());
+}
+
+#[test]
+fn a_replica_that_lost_the_lease_writes_nothing() {
+    let mut lab = Lab::new();
+    lab.world.state().fenced = true;
+    lab.refresh();
+    assert!(!lab.world.take_calls().iter().any(Call::is_write));
+}
+
+#[test]
+fn an_immutable_secret_is_refused_unless_it_may_be_made_anew() {
+    use crate::sync::Destination;
+    let mut lab = Lab::new();
+    if let Destination::Secret(secret) = &mut lab.sync.targets[0].destination {
+        secret.immutable = true;
+    }
+    lab.refresh();
+    lab.assert_ready();
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    lab.refresh();
+    lab.assert_not_ready(Reason::TargetImmutable);
+    assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]));
+    if let Destination::Secret(secret) = &mut lab.sync.targets[0].destination {
+        secret.recreate = true;
+    }
+    lab.sync.generation += 1;
+    lab.refresh();
+    lab.assert_ready();
+    assert_eq!(lab.content(), pairs(&[("A", "2"), ("B", "1")]));
+}

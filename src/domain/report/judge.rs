@@ -1,0 +1,354 @@
+//! Conditions: one small decision each, in the meaning of kstatus.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{Findings, event, warning};
+use crate::api::status::{Condition, ConditionStatus, RolloutPhase, SecretSyncStatus, TargetState};
+use crate::conditions::{ConditionType, Reason};
+use crate::engine::{EventNote, PassRequest};
+use crate::fault::Fault;
+use crate::text::shorten;
+
+/// The longest message of a condition.
+const MAX_MESSAGE: usize = 4000;
+
+/// What one condition says.
+struct Verdict {
+    status: ConditionStatus,
+    reason: Reason,
+    message: String,
+}
+
+fn verdict(holds: bool, reason: Reason, message: impl Into<String>) -> Verdict {
+    let status = if holds {
+        ConditionStatus::True
+    } else {
+        ConditionStatus::False
+    };
+    Verdict {
+        status,
+        reason,
+        message: message.into(),
+    }
+}
+
+/// Sets every condition of a SecretSync.
+pub(super) fn conditions(
+    status: &mut SecretSyncStatus,
+    request: PassRequest<'_>,
+    findings: &Findings,
+    now: Timestamp,
+) {
+    let generation = request.sync.generation;
+    let ready = ready(status, findings);
+    let verdicts = [
+        (
+            ConditionType::Reconciling,
+            Some(reconciling(status, findings, &ready)),
+        ),
+        (ConditionType::Stalled, Some(stalled(findings, &ready))),
+        (ConditionType::Drifted, Some(drifted(status))),
+        (ConditionType::Stale, Some(stale(findings))),
+        (ConditionType::RolledOut, rolled_out(status, findings)),
+        (ConditionType::Ready, Some(ready)),
+    ];
+    for (condition_type, verdict) in verdicts {
+        if let Some(verdict) = verdict {
+            set(
+                &mut status.conditions,
+                condition_type,
+                verdict,
+                (generation, now),
+            );
+        }
+    }
+}
+
+/// Sets Ready and Stalled of a suspended sync; what is known of its targets stays.
+pub(super) fn suspended(status: &mut SecretSyncStatus, generation: i64, now: Timestamp) {
+    let message = "spec.suspend is true: nothing is read or written";
+    let stays = |holds| verdict(holds, Reason::Suspended, message);
+    set(
+        &mut status.conditions,
+        ConditionType::Reconciling,
+        stays(false),
+        (generation, now),
+    );
+    set(
+        &mut status.conditions,
+        ConditionType::Stalled,
+        stays(true),
+        (generation, now),
+    );
+    set(
+        &mut status.conditions,
+        ConditionType::Ready,
+        stays(false),
+        (generation, now),
+    );
+}
+
+/// Keeps the transition time unless the status flips; always names the generation.
+fn set(
+    conditions: &mut Vec<Condition>,
+    condition_type: ConditionType,
+    Verdict {
+        status,
+        reason,
+        message,
+    }: Verdict,
+    (generation, now): (i64, Timestamp),
+) {
+    let seconds = Timestamp::from_second(now.as_second()).unwrap_or(now);
+    let former = conditions
+        .iter_mut()
+        .find(|former| former.condition_type == condition_type.as_str());
+    let since = former
+        .as_ref()
+        .filter(|former| former.status == status)
+        .map_or(Time(seconds), |former| former.last_transition_time.clone());
+    let condition = Condition {
+        condition_type: condition_type.as_str().to_owned(),
+        status,
+        observed_generation: generation,
+        last_transition_time: since,
+        reason: reason.to_string(),
+        message: shorten(&message, MAX_MESSAGE),
+    };
+    match former {
+        Some(former) => *former = condition,
+        None => conditions.push(condition),
+    }
+}
+
+fn joined<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> String {
+    faults
+        .into_iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// Ready, an ordered chain: the first that speaks is the reason.
+fn ready(status: &SecretSyncStatus, findings: &Findings) -> Verdict {
+    if let Some(fault) = &findings.stopped {
+        return verdict(false, fault.reason, fault.to_string());
+    }
+    if let Some(first) = findings.notes.blocked.first() {
+        return verdict(false, first.reason, joined(&findings.notes.blocked));
+    }
+    if let Some(held) = findings.plan.as_ref().and_then(|plan| plan.held.as_ref()) {
+        return verdict(false, held.reason, held.to_string());
+    }
+    if let Some(fault) = first_target_fault(findings) {
+        return verdict(false, fault.reason, joined(target_faults(findings)));
+    }
+    let waiting = status
+        .targets
+        .iter()
+        .find(|target| !matches!(target.state, TargetState::Synced | TargetState::Drifted));
+    if let Some(target) = waiting {
+        let reason = if findings.notes.stale.is_empty() {
+            Reason::Pending
+        } else {
+            Reason::SourceUnavailable
+        };
+        let message = if findings.notes.stale.is_empty() {
+            format!("target {} has not been written yet", target.name)
+        } else {
+            joined(&findings.notes.stale)
+        };
+        return verdict(false, reason, message);
+    }
+    let count = status.targets.len();
+    verdict(
+        true,
+        Reason::Synced,
+        format!("{count} of {count} targets hold the current content"),
+    )
+}
+
+fn target_faults(findings: &Findings) -> impl Iterator<Item = &Fault> {
+    let blocked = findings
+        .plan
+        .iter()
+        .flat_map(|plan| &plan.targets)
+        .filter_map(|target| target.blocked.as_ref());
+    let failed = findings
+        .written
+        .values()
+        .filter_map(|written| written.as_ref().err());
+    blocked.chain(failed).chain(findings.failed_looks.values())
+}
+
+fn first_target_fault(findings: &Findings) -> Option<&Fault> {
+    target_faults(findings).next()
+}
+
+/// Work is under way: a transient failure is retried, keys are confirmed, workloads restart.
+fn reconciling(status: &SecretSyncStatus, findings: &Findings, ready: &Verdict) -> Verdict {
+    if let Some(fault) = findings.notes.confirming_fault() {
+        return verdict(true, fault.reason, fault.to_string());
+    }
+    let phase = status.rollout.as_ref().and_then(|rollout| rollout.phase);
+    if phase == Some(RolloutPhase::Restarting) {
+        return verdict(true, Reason::RollingOut, "workloads are being restarted");
+    }
+    if ready.status == ConditionStatus::False && !is_final(findings) {
+        return verdict(true, ready.reason, ready.message.clone());
+    }
+    verdict(false, ready.reason, "nothing is under way")
+}
+
+/// Nothing goes on until a person changes something.
+fn stalled(findings: &Findings, ready: &Verdict) -> Verdict {
+    if ready.status == ConditionStatus::False && is_final(findings) {
+        return verdict(true, ready.reason, ready.message.clone());
+    }
+    verdict(false, ready.reason, "nothing waits for a person")
+}
+
+/// Whether everything that is wrong needs a person.
+fn is_final(findings: &Findings) -> bool {
+    let held = findings.plan.as_ref().and_then(|plan| plan.held.as_ref());
+    let mut faults = findings
+        .stopped
+        .iter()
+        .chain(&findings.notes.blocked)
+        .chain(held)
+        .chain(target_faults(findings))
+        .peekable();
+    faults.peek().is_some() && faults.all(|fault| !fault.class.is_transient())
+}
+
+fn drifted(status: &SecretSyncStatus) -> Verdict {
+    let drifted: Vec<&str> = status
+        .targets
+        .iter()
+        .filter(|target| target.state == TargetState::Drifted)
+        .map(|target| target.name.as_str())
+        .collect();
+    if drifted.is_empty() {
+        return verdict(
+            false,
+            Reason::Synced,
+            "no target was changed by somebody else",
+        );
+    }
+    verdict(
+        true,
+        Reason::TamperingFound,
+        format!(
+            "changed by somebody else and left so: {}",
+            drifted.join(", ")
+        ),
+    )
+}
+
+fn stale(findings: &Findings) -> Verdict {
+    match findings.notes.stale.first() {
+        Some(first) => verdict(
+            true,
+            first.reason,
+            format!(
+                "the last good content stays in use: {}",
+                joined(&findings.notes.stale)
+            ),
+        ),
+        None => verdict(
+            false,
+            Reason::Synced,
+            "every source that counts has answered",
+        ),
+    }
+}
+
+fn rolled_out(status: &SecretSyncStatus, findings: &Findings) -> Option<Verdict> {
+    let rollout = status.rollout.as_ref()?;
+    if let Some(fault) = &findings.rollout_fault {
+        return Some(verdict(false, fault.reason, fault.to_string()));
+    }
+    let attention = rollout.attention.first();
+    let detail = || {
+        let list: Vec<String> = rollout
+            .attention
+            .iter()
+            .map(|one| format!("{} {} {}", one.kind, one.name, one.message))
+            .collect();
+        list.join("; ")
+    };
+    Some(match rollout.phase {
+        Some(RolloutPhase::Complete) => {
+            let total = rollout.counts.map_or(0, |counts| counts.total);
+            let reason = if total == 0 {
+                Reason::NothingToRestart
+            } else {
+                Reason::RolledOut
+            };
+            verdict(
+                true,
+                reason,
+                "every workload that had to restart runs on the current content",
+            )
+        }
+        Some(RolloutPhase::Stuck | RolloutPhase::Waiting) => {
+            let reason = attention
+                .and_then(|one| {
+                    Reason::ALL
+                        .iter()
+                        .find(|reason| reason.as_str() == one.reason)
+                })
+                .copied()
+                .unwrap_or(Reason::Pending);
+            let message = if attention.is_some() {
+                detail()
+            } else {
+                "waits until every target is written".to_owned()
+            };
+            verdict(false, reason, message)
+        }
+        _ => verdict(false, Reason::RollingOut, "workloads are being restarted"),
+    })
+}
+
+/// Events for conditions that turned.
+pub(super) fn turns(former: &[Condition], now: &[Condition]) -> Vec<EventNote> {
+    let was = |condition: &Condition| {
+        former
+            .iter()
+            .find(|former| former.condition_type == condition.condition_type)
+            .map(|former| (former.status, former.reason.as_str()))
+    };
+    let told = ["Ready", "Stale", "Drifted", "RolledOut"];
+    now.iter()
+        .filter(|condition| told.contains(&condition.condition_type.as_str()))
+        .filter(|condition| was(condition) != Some((condition.status, condition.reason.as_str())))
+        .filter_map(|condition| tell(condition, was(condition).map(|(status, _)| status)))
+        .collect()
+}
+
+/// Good news is told only when it ends bad news.
+fn tell(condition: &Condition, former: Option<ConditionStatus>) -> Option<EventNote> {
+    let bad = match condition.condition_type.as_str() {
+        "Stale" | "Drifted" => ConditionStatus::True,
+        _ => ConditionStatus::False,
+    };
+    let reason = Reason::ALL
+        .iter()
+        .find(|reason| reason.as_str() == condition.reason)
+        .copied()?;
+    let message = shorten(
+        &format!("{}: {}", condition.condition_type, condition.message),
+        1000,
+    );
+    if condition.status == bad {
+        let progress = matches!(reason, Reason::RollingOut | Reason::Pending);
+        return Some(if progress {
+            event(reason, message)
+        } else {
+            warning(reason, message)
+        });
+    }
+    (former == Some(bad)).then(|| event(reason, message))
+}

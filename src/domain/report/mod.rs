@@ -1,0 +1,502 @@
+//! From what a pass found to status and events. Pure; nothing here changes while nothing happened.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::status::{
+    PendingPlan, PendingTarget, RecordStatus, RolloutPhase, RolloutStatus, SecretSyncStatus,
+    SourceStatus, TargetState, TargetStatus,
+};
+use crate::conditions::Reason;
+use crate::content::Notes;
+use crate::diff::{KeyChange, TargetDiff};
+use crate::engine::{EventNote, Memory, Outcome, PassRequest};
+use crate::fault::Fault;
+use crate::names::{Key, TargetName};
+use crate::plan::Plan;
+use crate::ports::Written;
+use crate::record::RecordState;
+use crate::schedule::Next;
+use crate::text::{SHOWN_KEYS, key_list, shorten};
+
+mod judge;
+
+/// How often a stuck or waiting rollout is looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// The longest message of a target.
+const MAX_MESSAGE: usize = 4096;
+
+/// What a pass found, collected step by step.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// How each source was found.
+    pub sources: Vec<SourceStatus>,
+    /// What the last read left to tell.
+    pub notes: Notes,
+    /// Why the pass ended before its end.
+    pub stopped: Option<Fault>,
+    /// The record was made anew, and why.
+    pub rebased: Option<Reason>,
+    /// The record could not hold older revisions.
+    pub truncated: bool,
+    /// The record's counter.
+    pub record_counter: Option<u64>,
+    /// The revision in use according to the record.
+    pub revision: Option<String>,
+    /// The revision that each target's last recorded write carried.
+    pub target_revisions: BTreeMap<TargetName, String>,
+    /// The plan.
+    pub plan: Option<Plan>,
+    /// Targets that were written, or failed to be.
+    pub written: BTreeMap<TargetName, Result<Written, Fault>>,
+    /// Targets that could not be looked at.
+    pub failed_looks: BTreeMap<TargetName, Fault>,
+    /// Objects that the spec no longer names: their label, and whether they were removed.
+    pub orphans: Vec<(String, bool)>,
+    /// The rollout.
+    pub rollout: Option<RolloutStatus>,
+    /// Why the rollout could not be looked at.
+    pub rollout_fault: Option<Fault>,
+    /// Events that steps have collected.
+    pub events: Vec<EventNote>,
+}
+
+impl Findings {
+    /// Nothing found yet but how the sources were.
+    pub fn new(sources: Vec<SourceStatus>) -> Self {
+        Self {
+            sources,
+            ..Self::default()
+        }
+    }
+
+    /// Takes over what the last read left to tell.
+    pub fn take_notes(&mut self, notes: &Notes) {
+        self.notes = notes.clone();
+    }
+
+    /// Takes over what the record now says.
+    pub fn take_record(&mut self, state: &RecordState) {
+        self.keep_revision(state);
+        self.record_counter = Some(state.counter);
+        self.target_revisions = state
+            .targets
+            .iter()
+            .map(|(name, owned)| (name.clone(), owned.revision.to_string()))
+            .collect();
+    }
+
+    /// The revision in use stays what the record says.
+    pub fn keep_revision(&mut self, state: &RecordState) {
+        self.revision = state
+            .current
+            .as_ref()
+            .map(|current| current.revision.to_string());
+    }
+}
+
+/// Good news.
+pub fn event(reason: Reason, message: String) -> EventNote {
+    EventNote {
+        warning: false,
+        reason,
+        message,
+    }
+}
+
+/// Bad news.
+pub fn warning(reason: Reason, message: String) -> EventNote {
+    EventNote {
+        warning: true,
+        reason,
+        message,
+    }
+}
+
+/// Nothing happened.
+pub fn unchanged(request: PassRequest<'_>, memory: &Memory) -> Outcome {
+    let interval = request.sync.interval;
+    let next = if memory.awaits_confirmation() {
+        Next::confirm(interval)
+    } else {
+        Next::Interval(interval)
+    };
+    Outcome {
+        status: request.status.clone(),
+        events: Vec::new(),
+        next,
+        failed: false,
+    }
+}
+
+/// The sync is suspended: status says so, all else stays as it was.
+pub fn suspended(request: PassRequest<'_>, now: Timestamp) -> Outcome {
+    let mut status = request.status.clone();
+    status.observed_generation = Some(request.sync.generation);
+    judge::suspended(&mut status, request.sync.generation, now);
+    let events = if status.conditions == request.status.conditions {
+        Vec::new()
+    } else {
+        vec![event(
+            Reason::Suspended,
+            "suspended: nothing is read or written".to_owned(),
+        )]
+    };
+    Outcome {
+        status,
+        events,
+        next: Next::Never,
+        failed: false,
+    }
+}
+
+/// Makes the outcome of a pass.
+pub fn conclude(request: PassRequest<'_>, findings: Findings, now: Timestamp) -> Outcome {
+    let former = request.status;
+    let mut status = SecretSyncStatus {
+        observed_generation: Some(request.sync.generation),
+        conditions: former.conditions.clone(),
+        revision: findings
+            .revision
+            .clone()
+            .or_else(|| former.revision.clone()),
+        summary: None,
+        sources: findings.sources.clone(),
+        targets: targets(request, &findings),
+        rollout: findings.rollout.clone().or_else(|| former.rollout.clone()),
+        pending_plan: pending(request, &findings),
+        record: findings
+            .record_counter
+            .filter(|counter| *counter > 0)
+            .map(|counter| RecordStatus { counter })
+            .or(former.record),
+        refresh: request.refresh.map(ToOwned::to_owned),
+    };
+    let synced = status
+        .targets
+        .iter()
+        .filter(|target| target.state == TargetState::Synced)
+        .count();
+    status.summary = Some(format!("{synced}/{}", request.sync.targets.len()));
+    judge::conditions(&mut status, request, &findings, now);
+    let failed = findings.stopped.is_some()
+        || !findings.notes.stale.is_empty()
+        || !findings.notes.blocked.is_empty()
+        || findings.written.values().any(Result::is_err)
+        || !findings.failed_looks.is_empty();
+    let next = next(request, &findings, &status);
+    let events = events(request, findings, &status);
+    Outcome {
+        status,
+        events,
+        next,
+        failed,
+    }
+}
+
+fn targets(request: PassRequest<'_>, findings: &Findings) -> Vec<TargetStatus> {
+    let differences = findings.plan.iter().flat_map(|plan| &plan.targets);
+    let differences: BTreeMap<&TargetName, &TargetDiff> = differences
+        .map(|difference| (&difference.target, difference))
+        .collect();
+    request
+        .sync
+        .targets
+        .iter()
+        .map(|target| {
+            let former = request
+                .status
+                .targets
+                .iter()
+                .find(|former| former.name == target.name.as_str());
+            match differences.get(&target.name) {
+                Some(difference) => one_target(request, findings, difference, former),
+                None => unseen(&target.name, findings, former),
+            }
+        })
+        .collect()
+}
+
+fn unseen(name: &TargetName, findings: &Findings, former: Option<&TargetStatus>) -> TargetStatus {
+    let fault = findings.failed_looks.get(name);
+    let base = former
+        .cloned()
+        .unwrap_or_else(|| empty_target(name, TargetState::Pending));
+    match fault {
+        Some(fault) => TargetStatus {
+            state: TargetState::Failed,
+            message: Some(fault.to_string()),
+            ..base
+        },
+        None => base,
+    }
+}
+
+fn empty_target(name: &TargetName, state: TargetState) -> TargetStatus {
+    TargetStatus {
+        name: name.to_string(),
+        state,
+        key_count: None,
+        revision: None,
+        uid: None,
+        resource_version: None,
+        message: None,
+    }
+}
+
+fn one_target(
+    request: PassRequest<'_>,
+    findings: &Findings,
+    difference: &TargetDiff,
+    former: Option<&TargetStatus>,
+) -> TargetStatus {
+    let empty = || empty_target(&difference.target, TargetState::Pending);
+    let base = former.cloned().unwrap_or_else(empty);
+    if let Some((state, message)) = hindrance(findings, difference) {
+        return TargetStatus {
+            state,
+            message: Some(shorten(&message, MAX_MESSAGE)),
+            ..base
+        };
+    }
+    let (uid, resource_version) = match findings.written.get(&difference.target) {
+        Some(Ok(written)) => (
+            Some(written.uid.clone()),
+            Some(written.resource_version.clone()),
+        ),
+        _ => as_seen(request, difference).unwrap_or((base.uid, base.resource_version)),
+    };
+    let revision = findings.target_revisions.get(&difference.target).cloned();
+    TargetStatus {
+        name: difference.target.to_string(),
+        state: TargetState::Synced,
+        key_count: u32::try_from(difference.wanted.len()).ok(),
+        revision: revision.or(base.revision),
+        uid,
+        resource_version,
+        message: foreign_note(difference),
+    }
+}
+
+/// Why a target does not hold what it should, if it does not.
+fn hindrance(findings: &Findings, difference: &TargetDiff) -> Option<(TargetState, String)> {
+    let held = findings
+        .plan
+        .as_ref()
+        .is_some_and(|plan| plan.held.is_some());
+    if let Some(fault) = &difference.blocked {
+        return Some((TargetState::Blocked, fault.to_string()));
+    }
+    if let Some(tampering) = difference
+        .tampering
+        .as_ref()
+        .filter(|_| difference.reported)
+    {
+        let keys: Vec<&Key> = tampering.keys.iter().collect();
+        let message = format!("changed by somebody else and left so: {}", key_list(&keys));
+        return Some((TargetState::Drifted, message));
+    }
+    if !difference.is_change() {
+        return None;
+    }
+    if held {
+        let message = "waits for approval, see status.pendingPlan".to_owned();
+        return Some((TargetState::Pending, message));
+    }
+    match findings.written.get(&difference.target) {
+        Some(Ok(_)) => None,
+        Some(Err(fault)) => Some((TargetState::Failed, fault.to_string())),
+        None => Some((
+            TargetState::Pending,
+            "was not written in this pass".to_owned(),
+        )),
+    }
+}
+
+/// The version in which the object was found to be right.
+fn as_seen(
+    request: PassRequest<'_>,
+    difference: &TargetDiff,
+) -> Option<(Option<String>, Option<String>)> {
+    if let Some((uid, version)) = &difference.found {
+        return Some((Some(uid.clone()), Some(version.clone())));
+    }
+    match request.seen.get(&difference.target)? {
+        crate::engine::Seen::Object {
+            uid,
+            resource_version,
+        } => Some((Some(uid.clone()), Some(resource_version.clone()))),
+        crate::engine::Seen::Absent => None,
+    }
+}
+
+fn foreign_note(difference: &TargetDiff) -> Option<String> {
+    let keys: Vec<&Key> = difference.with(KeyChange::Foreign).collect();
+    (!keys.is_empty()).then(|| {
+        shorten(
+            &format!("also holds keys that are not ours: {}", key_list(&keys)),
+            MAX_MESSAGE,
+        )
+    })
+}
+
+fn pending(request: PassRequest<'_>, findings: &Findings) -> Option<PendingPlan> {
+    let plan = findings.plan.as_ref()?;
+    let held = plan.held.as_ref()?;
+    let total = |change| {
+        let count: usize = plan.targets.iter().map(|target| target.count(change)).sum();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    };
+    let targets = plan.deletions().into_iter().map(|(name, keys)| {
+        let mut deletes: Vec<String> = keys
+            .iter()
+            .take(SHOWN_KEYS)
+            .map(ToString::to_string)
+            .collect();
+        if keys.len() > SHOWN_KEYS {
+            deletes.push(format!("+{}", keys.len() - SHOWN_KEYS));
+        }
+        PendingTarget {
+            name: name.to_string(),
+            deletes,
+        }
+    });
+    Some(PendingPlan {
+        hash: plan.hash.clone(),
+        generation: request.sync.generation,
+        reason: held.reason.to_string(),
+        creates: total(KeyChange::Create),
+        updates: total(KeyChange::Update),
+        deletes: total(KeyChange::Delete),
+        targets: targets.collect(),
+    })
+}
+
+fn next(request: PassRequest<'_>, findings: &Findings, status: &SecretSyncStatus) -> Next {
+    let interval = request.sync.interval;
+    let faults = findings
+        .stopped
+        .iter()
+        .chain(&findings.notes.stale)
+        .chain(&findings.notes.blocked)
+        .chain(
+            findings
+                .written
+                .values()
+                .filter_map(|written| written.as_ref().err()),
+        )
+        .chain(findings.failed_looks.values())
+        .chain(&findings.rollout_fault);
+    let mut retry: Option<Duration> = None;
+    for fault in faults.filter(|fault| fault.class.is_transient()) {
+        let asked = fault.retry_after().unwrap_or_default();
+        retry = Some(retry.unwrap_or_default().max(asked));
+    }
+    if let Some(at_least) = retry {
+        return Next::Retry {
+            at_least,
+            at_most: interval,
+        };
+    }
+    if !findings.notes.confirming.is_empty() {
+        return Next::confirm(interval);
+    }
+    match status.rollout.as_ref().and_then(|rollout| rollout.phase) {
+        Some(RolloutPhase::Restarting) => Next::observe(),
+        Some(RolloutPhase::Waiting | RolloutPhase::Stuck) => Next::After(interval.min(LOOK_AGAIN)),
+        _ => Next::Interval(interval),
+    }
+}
+
+fn events(
+    request: PassRequest<'_>,
+    findings: Findings,
+    status: &SecretSyncStatus,
+) -> Vec<EventNote> {
+    let mut events = findings.events;
+    let differences: BTreeMap<&TargetName, &TargetDiff> = findings
+        .plan
+        .iter()
+        .flat_map(|plan| &plan.targets)
+        .map(|difference| (&difference.target, difference))
+        .collect();
+    for (name, written) in &findings.written {
+        if let (Some(difference), Ok(_)) = (differences.get(name), written) {
+            events.push(written_event(request, name, difference));
+        }
+    }
+    for (label, removed) in &findings.orphans {
+        let what = if *removed {
+            "removed what was ours from"
+        } else {
+            "left"
+        };
+        events.push(event(
+            Reason::Orphaned,
+            format!("{what} {label}, which the spec no longer names"),
+        ));
+    }
+    if let Some(reason) = findings.rebased {
+        events.push(warning(reason, "the record is made anew: contents were compared, nothing restarts, older revisions are gone".to_owned()));
+    }
+    if findings.truncated {
+        events.push(warning(
+            Reason::RecordTruncated,
+            "the content is too large for the record to keep older revisions".to_owned(),
+        ));
+    }
+    events.extend(judge::turns(&request.status.conditions, &status.conditions));
+    events
+}
+
+fn written_event(
+    request: PassRequest<'_>,
+    name: &TargetName,
+    difference: &TargetDiff,
+) -> EventNote {
+    let target = request
+        .sync
+        .targets
+        .iter()
+        .find(|target| target.name == *name);
+    let label = target.map_or_else(
+        || format!("target {name}"),
+        |target| {
+            format!(
+                "{} {}",
+                target.destination.kind(),
+                target.destination.object_name()
+            )
+        },
+    );
+    let mut parts = Vec::new();
+    for (change, verb) in [
+        (KeyChange::Create, "created"),
+        (KeyChange::Update, "updated"),
+        (KeyChange::Delete, "deleted"),
+        (KeyChange::Adopt, "adopted"),
+    ] {
+        let keys: Vec<&Key> = difference.with(change).collect();
+        if !keys.is_empty() {
+            parts.push(format!("{verb} {}", key_list(&keys)));
+        }
+    }
+    let what = if parts.is_empty() {
+        "labels and annotations".to_owned()
+    } else {
+        parts.join("; ")
+    };
+    let reason = if difference.tampering.is_some() {
+        Reason::Repaired
+    } else {
+        Reason::TargetWritten
+    };
+    let lead = if difference.tampering.is_some() {
+        "was changed by somebody else and is repaired"
+    } else {
+        "written"
+    };
+    event(reason, shorten(&format!("{label} {lead}: {what}"), 1000))
+}
