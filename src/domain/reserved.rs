@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::keys::{InstallationId, hex};
-use crate::names::{ObjectName, SyncId};
+use crate::names::{ObjectName, SyncId, TargetName};
 
 /// The API group, and the prefix of every label and annotation of ours.
 pub const GROUP: &str = "penstock.dev";
@@ -37,6 +37,25 @@ pub const INSTALLATION_KEY_NAME: &str = "penstock-installation-key";
 const RECORD_PREFIX: &str = "penstock-record";
 /// What candidate objects of canaries start with.
 pub const CANDIDATE_PREFIX: &str = "penstock-candidate-";
+
+/// What every field manager of ours at a target starts with.
+pub const FIELD_MANAGER_PREFIX: &str = "penstock-";
+/// The field manager of restart markers.
+pub const MARKER_FIELD_MANAGER: &str = "penstock";
+
+/// The field manager of one target of one sync: under a shared name, the second sync's apply would delete
+/// the first one's keys.
+pub fn field_manager(sync: &SyncId, target: &TargetName) -> String {
+    let digest = Sha256::digest(format!("{sync}/{target}"));
+    let short = digest.get(..8).unwrap_or(&digest);
+    format!("{FIELD_MANAGER_PREFIX}{}", hex(short))
+}
+
+/// Whether a label or annotation of this name is ours.
+pub fn is_reserved_metadata(name: &str) -> bool {
+    name.strip_prefix(GROUP)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
 
 /// Whether an object of this name is ours alone: a record, a candidate or the installation key.
 pub fn is_reserved_object(name: &str) -> bool {
@@ -121,6 +140,24 @@ mod tests {
             "x-penstock-record-x",
         ] {
             assert!(!is_reserved_object(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn every_target_has_a_field_manager_of_its_own() {
+        let sync = |namespace, sync| SyncId {
+            namespace: NamespaceName::new(namespace).unwrap(),
+            name: name(sync),
+        };
+        let target = |text| TargetName::new(text).unwrap();
+        let manager = field_manager(&sync("a", "s"), &target("t"));
+        assert_eq!(manager, "penstock-5a879ee5b335cbb0");
+        for other in [
+            field_manager(&sync("b", "s"), &target("t")),
+            field_manager(&sync("a", "x"), &target("t")),
+            field_manager(&sync("a", "s"), &target("x")),
+        ] {
+            assert_ne!(manager, other);
         }
     }
 

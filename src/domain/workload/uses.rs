@@ -110,7 +110,10 @@ impl Found {
     }
 
     fn some<'a>(&mut self, object: UsedObject, keys: impl IntoIterator<Item = &'a String>) {
-        let known = self.0.entry(object).or_insert_with(|| Some(BTreeSet::new()));
+        let known = self
+            .0
+            .entry(object)
+            .or_insert_with(|| Some(BTreeSet::new()));
         if let Some(known) = known {
             known.extend(keys.into_iter().cloned());
         }
@@ -143,7 +146,10 @@ mod tests {
             };
             match used.keys {
                 UsedKeys::All => format!("{object}: all"),
-                UsedKeys::Only(keys) => format!("{object}: {}", Vec::from_iter(keys).join(" ")),
+                UsedKeys::Only(keys) => {
+                    let keys: Vec<_> = keys.into_iter().collect();
+                    format!("{object}: {}", keys.join(" "))
+                }
             }
         });
         lines.collect::<Vec<_>>().join("\n")
