@@ -1,3 +1,5 @@
 //! The outside world: one folder per outside system, behind the ports of the domain.
 
 pub mod http;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
