@@ -8,7 +8,7 @@ use super::later;
 use crate::api::status::SourceStatus;
 use crate::bundle::SourceVersion;
 use crate::conditions::Reason;
-use crate::content::{Content, Notes};
+use crate::content::{Content, Gathered, Notes};
 use crate::fault::Fault;
 use crate::names::{Key, SourceName};
 use crate::plan::waits;
@@ -56,6 +56,14 @@ impl Memory {
             (self.awaits_confirmation(), Next::confirm(sync.interval))
         {
             self.read_due = Some(later(now, pause));
+        }
+    }
+
+    /// A complete read had everything: whatever an earlier one lacked is no longer absent.
+    pub(super) fn see_whole(&mut self, gathered: &Gathered) {
+        if matches!(gathered, Gathered::Complete(_)) {
+            self.absent.clear();
+            self.notes = Notes::default();
         }
     }
 

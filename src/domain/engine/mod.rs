@@ -125,6 +125,7 @@ impl Engine {
         }
         let gathered = self.gather(request, memory, now).await; // I/O: sources, when it is time
         if quiet::nothing_to_do(request, &gathered, &self.key) {
+            memory.see_whole(&gathered);
             return report::unchanged(request, memory);
         }
         let mut findings = Findings::new(memory.sources.clone());

@@ -3,6 +3,7 @@
 mod crashes;
 mod lab;
 mod ownership;
+mod properties;
 mod restarts;
 mod safety;
 mod steady;

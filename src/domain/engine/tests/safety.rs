@@ -114,6 +114,22 @@ fn half_an_answer_that_comes_and_goes_deletes_nothing() {
     lab.assert_ready();
 }
 
+/// Found by a property: a whole answer in between did not start the count anew when nothing else happened.
+#[test]
+fn short_answers_count_only_when_they_follow_each_other() {
+    let mut lab = Lab::new();
+    lab.world.answer("vault", FIVE);
+    lab.refresh();
+    for _ in 0..2 {
+        lab.world.answer("vault", &FIVE[..4]);
+        lab.refresh();
+        assert_eq!(lab.content(), pairs(FIVE));
+        lab.world.answer("vault", FIVE);
+        lab.refresh();
+        lab.refresh();
+    }
+}
+
 #[test]
 fn an_outage_between_two_short_answers_starts_the_count_anew() {
     let mut lab = Lab::new();
