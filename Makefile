@@ -4,7 +4,7 @@ CARGO ?= cargo
 
 .PHONY: help
 help: ## Lists the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: check
 check: ## The fast inner loop: formatting, lints, unit tests
@@ -13,7 +13,10 @@ check: ## The fast inner loop: formatting, lints, unit tests
 	$(CARGO) test --workspace --lib --bins --all-features
 
 .PHONY: test
-test: check deny-if-built tools-if-possible ## Everything that this machine can run; what CI calls
+test: check deny-if-built ## Everything that this machine can run; what CI calls
+	$(CARGO) test --workspace --all-features --no-run
+# Where Go or Python is missing it says so, and the cases that need a cluster are skipped.
+	$(or $(CARGO_TARGET_DIR),target)/debug/penstock-testbed build --optional
 	$(CARGO) test --workspace --all-features --test '*'
 	$(CARGO) test --workspace --all-features --doc
 
@@ -23,18 +26,13 @@ TESTBED := $(CARGO) run --quiet --package penstock-testbed --
 tools: ## Builds Kubernetes, etcd, kwok, Helm and OpenBao into the user's cache, once
 	@$(TESTBED) build
 
-# Where Go or Python is missing it says so, and the cases that need a cluster are skipped.
-.PHONY: tools-if-possible
-tools-if-possible:
-	@$(TESTBED) build --optional
-
 .PHONY: cluster
 cluster: ## Starts a control plane and a vault, and runs them until Ctrl-C
 	@$(TESTBED) up
 
 # Before anything is compiled.
 .PHONY: prerequisites
-prerequisites:
+prerequisites: ## Says what this machine lacks, and how to get it
 	@sh tests/testbed/prerequisites.sh cargo cc git go python
 
 .PHONY: generate

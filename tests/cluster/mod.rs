@@ -20,11 +20,11 @@ const SOON: Duration = Duration::from_mins(1);
 
 /// The servers, or none where this machine has not built them. With `PENSTOCK_REQUIRE_CLUSTER` set
 /// that is an error, for machines that are meant to run everything.
-async fn testbed() -> Result<Option<&'static Testbed>, TestbedError> {
+async fn testbed() -> Result<Option<&'static Testbed>, &'static TestbedError> {
     match shared().await {
         Ok(testbed) => Ok(Some(testbed)),
         Err(error) if error.is_missing() && !is_required() => {
-            tell_once(&error);
+            tell_once(error);
             Ok(None)
         }
         Err(error) => Err(error),

@@ -90,16 +90,16 @@ pub async fn keeper() -> Result<&'static Arc<Keeper>, TestbedError> {
 /// parallel on them, each in a namespace and under a vault path of its own. A test that breaks a
 /// server for everybody starts its own, or puts a [`Gate`](crate::Gate) before it.
 ///
-/// Nothing is built here: what is not in the cache is an error that says so.
-pub async fn shared() -> Result<&'static Testbed, TestbedError> {
-    static SHARED: OnceCell<Testbed> = OnceCell::const_new();
-    SHARED
-        .get_or_try_init(|| async {
-            let tools = Tools::find()?;
-            let keeper = Arc::clone(keeper().await?);
-            Testbed::start(keeper, tools, &ControlPlaneOptions::default()).await
-        })
-        .await
+/// Nothing is built here: what is not in the cache is an error that says so. Servers that did not
+/// start once are not tried again.
+pub async fn shared() -> Result<&'static Testbed, &'static TestbedError> {
+    static SHARED: OnceCell<Result<Testbed, TestbedError>> = OnceCell::const_new();
+    let start = || async {
+        let tools = Tools::find()?;
+        let keeper = Arc::clone(keeper().await?);
+        Testbed::start(keeper, tools, &ControlPlaneOptions::default()).await
+    };
+    SHARED.get_or_init(start).await.as_ref()
 }
 
 /// Where this package's program is: `PENSTOCK_TESTBED`, else beside this program, or one folder
