@@ -115,7 +115,7 @@ mod tests {
         let expected: String = crd_documents()
             .unwrap()
             .iter()
-            .map(|document| format!("---\n{}", document.yaml))
+            .map(|document| ["---\n", &document.yaml].concat())
             .collect();
         assert_eq!(stream, expected);
     }

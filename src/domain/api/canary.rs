@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{
     EntryName, Filled, List, Map, ObjectName, StatusCode, Text, WebAddress, at_least, exactly_one,
@@ -50,7 +51,11 @@ pub struct Canary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<CanaryLabels>,
     /// What must hold during the soak, besides being ready without a restart.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(
         with = "List<Check, 16>",
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
@@ -150,11 +155,19 @@ pub struct PodHttpCheck {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Scheme>,
     /// Headers of the request.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<4096>, 32>")]
     pub header: BTreeMap<String, MaskedText>,
     /// Status codes that count as well. Absent or empty: 200 to 399, as for a probe of the kubelet.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<StatusCode, 16>")]
     pub expect_status: Vec<u16>,
 }
@@ -211,7 +224,11 @@ pub struct WebhookCheck {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<HttpMethod>,
     /// Headers of the request.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<4096>, 32>")]
     pub header: BTreeMap<String, MaskedText>,
     /// Whole value of the `Authorization` header, from a Secret of this namespace.
@@ -232,7 +249,11 @@ pub struct UrlCheck {
     #[schemars(with = "WebAddress")]
     pub url: String,
     /// Status codes that count as well. Absent or empty: 200 to 299.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<StatusCode, 16>")]
     pub expect_status: Vec<u16>,
 }

@@ -6,6 +6,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::schema::{List, Map, ObjectName, Text};
 use super::secret_sync::SecretSyncSpec;
 use super::shared::LabelSelector;
@@ -70,11 +71,19 @@ pub struct SecretSyncTemplate {
 #[serde(rename_all = "camelCase")]
 pub struct TemplateMetadata {
     /// Labels of the SecretSync.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<63>, 32>")]
     pub labels: BTreeMap<String, String>,
     /// Annotations of the SecretSync. Those under `penstock.dev/` are refused.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<4096>, 32>")]
     pub annotations: BTreeMap<String, String>,
 }
@@ -87,7 +96,11 @@ pub struct ClusterSecretSyncStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Ready, Reconciling and Stalled.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(
         with = "List<Condition, 16>",
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
@@ -101,7 +114,11 @@ pub struct ClusterSecretSyncStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counts: Option<NamespaceCounts>,
     /// Namespaces that failed, at most 50.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(
         with = "List<FailedNamespace, 50>",
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace"])

@@ -46,8 +46,13 @@ fn polish(schema: &mut JSONSchemaProps) {
     };
     // Inside the schema of a definition a title only repeats the name of a Rust type.
     schema.title = None;
-    for property in schema.properties.iter_mut().flatten() {
-        polish(property.1);
+    let required = schema.required.as_deref().unwrap_or_default();
+    for (name, property) in schema.properties.iter_mut().flatten() {
+        polish(property);
+        // The API server compares `null` with the words of an enum as if it were one of them, and refuses
+        // it even where the enum names it; without `nullable` a plain create at least drops it.
+        let optional = !required.contains(name) && property.enum_.is_none();
+        property.nullable = optional.then_some(true);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         polish(items);

@@ -12,6 +12,7 @@
 //! - **Every field is described**: the doc comment is what `kubectl explain` prints. A closed word's
 //!   meaning stands there, too; the enum's own comment would displace it, hence `description = ""`.
 //! - **What may hold a secret cannot be printed**: [`shared::MaskedText`].
+//! - **`null` is absence**, for every optional field, also for lists; only closed words refuse it.
 //! - **Typos are not errors here**: unknown fields are pruned by the API server and ignored by serde,
 //!   so that an older operator can read objects of a newer CRD.
 //!
@@ -30,6 +31,7 @@ pub mod cluster_sync;
 pub mod crds;
 pub mod defaults;
 pub mod kubernetes;
+mod null;
 pub mod one_of;
 pub mod rollout;
 pub mod rotation;

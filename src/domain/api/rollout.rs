@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::canary::Canary;
+use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{CronExpression, EntryName, Filled, List, exactly_one};
 use super::shared::{GoDuration, LabelSelector, WorkloadRef};
@@ -21,7 +22,11 @@ pub struct Rollout {
     pub strategy: Option<Strategy>,
     /// Groups of workloads that restart one after the other; each must be healthy before the next
     /// begins. A workload belongs to the first wave that matches it. Absent or empty: one wave with all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Wave, 16>", extend("x-kubernetes-list-type" = "atomic"))]
     pub waves: Vec<Wave>,
     /// How long one workload may take to be healthy on the new revision. Absent: 10m.
@@ -43,7 +48,11 @@ pub struct Rollout {
     pub budget: Option<Budget>,
     /// Times in which changes may be rolled out. Outside of all of them they wait. Absent or empty: any
     /// time.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Window, 16>", extend("x-kubernetes-list-type" = "atomic"))]
     pub windows: Vec<Window>,
     /// none, or required (each revision waits until a person approves it with the annotation

@@ -7,6 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{
     CronExpression, Filled, List, Map, StatusCode, Text, WebAddress, at_least, exactly_one,
@@ -79,7 +80,11 @@ pub struct SecretRotationSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overlap: Option<GoDuration>,
     /// What the new value must pass before it is told to anybody, in this order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Validator, 16>", extend("x-kubernetes-list-type" = "atomic"))]
     pub verify: Vec<Validator>,
     /// How the system that the value opens is told about the new one. Absent: it needs no telling.
@@ -250,7 +255,11 @@ pub struct HttpApply {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<HttpMethod>,
     /// Headers; `{{ value }}` is the new value, `{{ previous }}` the one before.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<4096>, 32>")]
     pub header: BTreeMap<String, MaskedText>,
     /// Whole value of the `Authorization` header, from a Secret of this namespace.
@@ -261,7 +270,11 @@ pub struct HttpApply {
     #[schemars(with = "Option<Text<16384>>")]
     pub body: Option<MaskedText>,
     /// Status codes that count as done. Absent or empty: 200 to 299.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<StatusCode, 16>")]
     pub expect_status: Vec<u16>,
     /// How long one try may take. Absent: 10s.
@@ -309,7 +322,11 @@ pub struct SecretRotationStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Ready, Reconciling and Stalled.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(
         with = "List<Condition, 16>",
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])

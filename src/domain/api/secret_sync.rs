@@ -6,6 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::rollout::Rollout;
 use super::schema::{EntryName, Filled, Identifier, List, Map, at_least};
 use super::shared::{GoDuration, Notice, Parameter};
@@ -52,7 +53,11 @@ use super::validate::Validator;
 pub struct SecretSyncSpec {
     /// Parameters of this document, set by the CLI's `--set NAME=VALUE`. `{{ NAME }}` is replaced in names,
     /// paths, environments, prefixes and patterns, never in values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Parameter, 32>")]
     pub parameters: BTreeMap<String, Parameter>,
     /// How often the sources are read again, give or take 10 %. At least 10s. Events and webhooks make a
@@ -85,7 +90,11 @@ pub struct SecretSyncSpec {
     )]
     pub targets: Vec<Target>,
     /// What the values must pass before anything is written, in this order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Validator, 32>", extend("x-kubernetes-list-type" = "atomic"))]
     pub validate: Vec<Validator>,
     /// How workloads get a new revision. Absent: every workload of the namespace that uses a target is
@@ -99,7 +108,11 @@ pub struct SecretSyncSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
     /// Whom to tell, and when.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Notice, 16>", extend("x-kubernetes-list-type" = "atomic"))]
     pub notify: Vec<Notice>,
 }

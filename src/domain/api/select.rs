@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::schema::{EntryName, Filled, List};
 
 /// Which keys of a source to take. Everything that is set must hold.
@@ -16,7 +17,11 @@ pub struct SourceSelect {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<TagSelect>,
     /// By name, as the store has it. Absent or empty: every key.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<512>, 1000>")]
     pub keys: Vec<String>,
     /// By regular expression (Rust's regex syntax, linear time), found anywhere in the key unless
@@ -25,7 +30,11 @@ pub struct SourceSelect {
     #[schemars(with = "Option<Filled<512>>")]
     pub matching: Option<String>,
     /// Keys to leave out, by name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<512>, 1000>")]
     pub exclude: Vec<String>,
 }
@@ -39,15 +48,27 @@ pub struct TargetSelect {
     pub tags: Option<TagSelect>,
     /// By the names of the sources that a key came from. Keys made by `transform` come from none.
     /// Absent or empty: every source.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<EntryName, 32>")]
     pub sources: Vec<String>,
     /// By the paths that a key came from, on segment borders. Absent or empty: every path.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<1024>, 64>")]
     pub paths: Vec<String>,
     /// By name. Absent or empty: every key.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<512>, 1000>")]
     pub keys: Vec<String>,
     /// By regular expression (Rust's regex syntax, linear time), found anywhere in the key unless
@@ -62,11 +83,19 @@ pub struct TargetSelect {
 #[serde(rename_all = "camelCase")]
 pub struct TagSelect {
     /// Takes what has at least one of these tags.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<253>, 64>")]
     pub any: Vec<String>,
     /// Takes what has every one of these tags.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<253>, 64>")]
     pub all: Vec<String>,
 }

@@ -10,6 +10,7 @@ use kube::KubeSchema;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::schema::{DURATION, Filled, List, Map, ObjectName, ObjectNameTemplate, Text};
 
 /// A duration as Go writes it: `30s`, `10m`, `1h30m`.
@@ -262,7 +263,11 @@ pub struct LabelRequirement {
     /// In, NotIn, Exists or DoesNotExist.
     pub operator: LabelOperator,
     /// Values for In and NotIn; empty for the others.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Text<63>, 32>")]
     pub values: Vec<String>,
 }
@@ -273,11 +278,19 @@ pub struct LabelRequirement {
 #[serde(rename_all = "camelCase")]
 pub struct LabelSelector {
     /// Labels that must be present with exactly these values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<63>, 32>")]
     pub match_labels: BTreeMap<String, String>,
     /// Further requirements on labels.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<LabelRequirement, 16>", extend("x-kubernetes-list-type" = "atomic"))]
     pub match_expressions: Vec<LabelRequirement>,
 }

@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{
     EntryName, Filled, List, Map, ObjectNameTemplate, Text, at_most_one, exactly_one, only_with,
@@ -91,7 +92,11 @@ pub struct Source {
     pub rename: Option<Rename>,
     /// Keys (after renaming) that must be there. If one is absent, nothing is written and the condition
     /// names it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<512>, 256>")]
     pub require: Vec<String>,
     /// What happens while this source cannot be read: keepLast (the whole sync stays at its last good
@@ -301,11 +306,19 @@ pub struct Rename {
     #[schemars(with = "Option<Filled<253>>")]
     pub strip_prefix: Option<String>,
     /// Second: replaces what a pattern matches, each rule in turn.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Replace, 16>", extend("x-kubernetes-list-type" = "atomic"))]
     pub replace: Vec<Replace>,
     /// Third: gives single keys another name, old to new.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Filled<512>, 256>")]
     pub map: BTreeMap<String, String>,
     /// Fourth: changes the case: keep, upper, lower, snake, screamingSnake, kebab, camel or pascal. Absent:

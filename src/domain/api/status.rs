@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::schema::{List, Text};
 
 /// A condition as kstatus reads it.
@@ -51,7 +52,11 @@ pub struct SecretSyncStatus {
     pub observed_generation: Option<i64>,
     /// Ready, Reconciling, Stalled, Drifted (tampering that is not repaired), Stale (a source is
     /// unavailable, the last good content is in use), RolledOut and ValueHealthy.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(
         with = "List<Condition, 16>",
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
@@ -66,14 +71,22 @@ pub struct SecretSyncStatus {
     #[schemars(with = "Option<Text<32>>")]
     pub summary: Option<String>,
     /// How each source was found.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(
         with = "List<SourceStatus, 32>",
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub sources: Vec<SourceStatus>,
     /// How each target is.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(
         with = "List<TargetStatus, 64>",
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
@@ -206,7 +219,11 @@ pub struct RolloutStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counts: Option<RolloutCounts>,
     /// Workloads that need somebody, at most 50.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<WorkloadAttention, 50>", extend("x-kubernetes-list-type" = "atomic"))]
     pub attention: Vec<WorkloadAttention>,
 }
@@ -295,7 +312,11 @@ pub struct PendingPlan {
     /// Keys that it would delete.
     pub deletes: u32,
     /// Where it would delete.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(
         with = "List<PendingTarget, 64>",
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])

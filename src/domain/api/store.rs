@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kubernetes::KubernetesProvider;
+use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{Filled, List, NamespaceName, Text, at_least, at_most, exactly_one};
 use super::shared::{GoDuration, LabelSelector, SecretKeyRef};
@@ -110,7 +111,11 @@ pub struct ClusterSecretStoreSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
     /// What each namespace may do. A namespace may do only what an entry allows; without an entry, nothing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Allow, 64>", extend("x-kubernetes-list-type" = "atomic"))]
     pub allow: Vec<Allow>,
 }
@@ -209,7 +214,11 @@ pub struct Allow {
     /// Beginnings of the remote names (path and entry, joined by `/`) that are allowed, compared on segment
     /// borders, after templates, mapping and references. `{{ namespace }}` is replaced. Absent or empty: none;
     /// `/` allows all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<1024>, 64>")]
     pub key_prefixes: Vec<String>,
     /// true: sources may read. Absent: false.
@@ -219,7 +228,11 @@ pub struct Allow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write: Option<bool>,
     /// What `then` may do with this store's credentials.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<AllowAct, 16>", extend("x-kubernetes-list-type" = "atomic"))]
     pub act: Vec<AllowAct>,
     /// What a SecretRotation may rotate.
@@ -245,15 +258,27 @@ one_of! {
 #[serde(rename_all = "camelCase")]
 pub struct AllowAt {
     /// Environments.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<253>, 32>")]
     pub environment: Vec<String>,
     /// Mounts (`options.vault.mount`).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<253>, 32>")]
     pub mount: Vec<String>,
     /// Kinds of object (`options.kubernetes.kind`): Secret, ConfigMap.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<ObjectKind, 2>")]
     pub kind: Vec<ObjectKind>,
 }
@@ -291,11 +316,19 @@ pub enum ActionKind {
 #[serde(rename_all = "camelCase")]
 pub struct AllowRotate {
     /// Beginnings of the remote names whose values may be replaced, compared on segment borders.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<1024>, 64>")]
     pub keys: Vec<String>,
     /// Roles (users of a database) whose passwords may be changed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<253>, 64>")]
     pub roles: Vec<String>,
 }
@@ -308,7 +341,11 @@ pub struct StoreStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Ready (a real login and a cheap read succeed), Reconciling and Stalled.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(
         with = "List<Condition, 16>",
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
@@ -320,7 +357,11 @@ pub struct StoreStatus {
     pub provider: Option<String>,
     /// What the store can do: read, write, list, versions, tags, probe (tell cheaply whether something
     /// changed), notify, act, rotate.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Text<32>, 16>", extend("x-kubernetes-list-type" = "set"))]
     pub capabilities: Vec<String>,
     /// The last failure, without anything that could be secret. Absent while the store is well.

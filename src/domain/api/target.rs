@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{
     EntryName, Filled, List, Map, ObjectNameTemplate, StatusCode, Text, WebAddress, at_most_one,
@@ -89,7 +90,11 @@ pub struct Target {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<After>,
     /// What to do once after this target got a new revision, each on its own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Action, 8>", extend("x-kubernetes-list-type" = "atomic"))]
     pub then: Vec<Action>,
     /// Asks an address, after `then`, whether what uses this target is well. If not, the rollout fails.
@@ -129,11 +134,19 @@ pub struct SecretTarget {
     #[schemars(with = "Option<Filled<253>>")]
     pub secret_type: Option<String>,
     /// Labels to put on the Secret.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<63>, 32>")]
     pub labels: BTreeMap<String, String>,
     /// Annotations to put on the Secret.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<4096>, 32>")]
     pub annotations: BTreeMap<String, String>,
     /// true: the Secret cannot be edited. It can then change only with `recreate`. Absent: false.
@@ -154,11 +167,19 @@ pub struct ConfigMapTarget {
     #[schemars(with = "Option<ObjectNameTemplate>")]
     pub name: Option<String>,
     /// Labels to put on the ConfigMap.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<63>, 32>")]
     pub labels: BTreeMap<String, String>,
     /// Annotations to put on the ConfigMap.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<4096>, 32>")]
     pub annotations: BTreeMap<String, String>,
     /// true: the ConfigMap cannot be edited. It can then change only with `recreate`. Absent: false.
@@ -321,7 +342,11 @@ pub struct HealthCheck {
     #[schemars(with = "WebAddress")]
     pub url: String,
     /// Status codes that count as well. Absent or empty: 200 to 299.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<StatusCode, 16>")]
     pub expect_status: Vec<u16>,
     /// How long it may take until the answer is as expected. Absent: 5m.

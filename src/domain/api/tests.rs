@@ -1,8 +1,12 @@
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::cluster_sync::ClusterSecretSync;
+use super::crds::all_crds;
 use super::rotation::{SecretRotation, SecretRotationSpec};
 use super::secret_sync::SecretSync;
 use super::shared::{GoDuration, MaskedText, ReadDuration};
@@ -265,6 +269,65 @@ fn unknown_fields_are_ignored_so_that_a_newer_definition_does_not_break_an_older
     let with_news = EVERYTHING.replace("interval: 10m", "interval: 10m\n  fromTheFuture: {a: 1}");
     let sync: SecretSync = serde_saphyr::from_str(&with_news).unwrap();
     assert_eq!(sync.spec.interval, Some("10m".into()));
+}
+
+/// Every place of `value` that may be `null` by `schema`, as JSON pointers.
+fn nullable_places(schema: &JSONSchemaProps, value: &Value, at: &str, found: &mut Vec<String>) {
+    for (name, member) in value.as_object().into_iter().flatten() {
+        let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        match (&schema.properties, &schema.additional_properties) {
+            (Some(properties), _) if properties.contains_key(name) => {
+                let property = &properties[name];
+                if property.nullable == Some(true) {
+                    found.push(place.clone());
+                }
+                nullable_places(property, member, &place, found);
+            }
+            (_, Some(JSONSchemaPropsOrBool::Schema(values))) => {
+                nullable_places(values, member, &place, found);
+            }
+            _ => {}
+        }
+    }
+    if let (Some(items), Some(JSONSchemaPropsOrArray::Schema(schema))) =
+        (value.as_array(), &schema.items)
+    {
+        for (index, item) in items.iter().enumerate() {
+            nullable_places(schema, item, &format!("{at}/{index}"), found);
+        }
+    }
+}
+
+#[test]
+fn null_is_read_as_absence_wherever_the_api_server_keeps_it() {
+    let document: Value = serde_saphyr::from_str(EVERYTHING).unwrap();
+    let crd = all_crds().pop().unwrap();
+    assert_eq!(crd.spec.names.kind, "SecretSync");
+    let schema = crd.spec.versions[0]
+        .schema
+        .as_ref()
+        .unwrap()
+        .open_api_v3_schema
+        .clone()
+        .unwrap();
+    let mut places = Vec::new();
+    nullable_places(&schema, &document, "", &mut places);
+    assert!(places.len() > 100, "{} places", places.len());
+    for place in places {
+        let (parent, name) = place.rsplit_once('/').unwrap();
+        let mut with_null = document.clone();
+        *with_null.pointer_mut(&place).unwrap() = Value::Null;
+        let mut without = document.clone();
+        without
+            .pointer_mut(parent)
+            .unwrap()
+            .as_object_mut()
+            .unwrap()
+            .remove(name);
+        let read: SecretSync =
+            serde_json::from_value(with_null).unwrap_or_else(|error| panic!("{place}: {error}"));
+        assert_eq!(serde_json::to_value(&read).unwrap(), without, "{place}");
+    }
 }
 
 #[test]

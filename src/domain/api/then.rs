@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{Filled, List, Map, StatusCode, Text, WebAddress, exactly_one};
 use super::shared::{GoDuration, MaskedText, SecretKeyRef, StoreRef};
@@ -137,7 +138,11 @@ pub struct Dispatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow: Option<Workflow>,
     /// Payload of the event or inputs of the workflow, at most nine. The revision is added as `revision`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<1024>, 9>")]
     pub inputs: BTreeMap<String, String>,
 }
@@ -177,7 +182,11 @@ pub struct Pipeline {
     #[schemars(with = "Option<Filled<255>>")]
     pub branch: Option<String>,
     /// Parameters of the pipeline.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<1024>, 32>")]
     pub parameters: BTreeMap<String, String>,
 }
@@ -193,7 +202,11 @@ pub struct HttpAction {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<HttpMethod>,
     /// Headers of the request.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<4096>, 32>")]
     pub header: BTreeMap<String, MaskedText>,
     /// Whole value of the `Authorization` header, from a Secret.
@@ -204,7 +217,11 @@ pub struct HttpAction {
     #[schemars(with = "Option<Text<16384>>")]
     pub body: Option<MaskedText>,
     /// Status codes that count as done. Absent or empty: 200 to 299.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<StatusCode, 16>")]
     pub expect_status: Vec<u16>,
     /// How long one try may take. Absent: 10s.

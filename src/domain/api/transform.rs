@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{Filled, List, Map, Text, exactly_one};
 use super::shared::{ConfigMapKeyRef, MaskedText};
@@ -15,12 +16,20 @@ use super::shared::{ConfigMapKeyRef, MaskedText};
 #[serde(rename_all = "camelCase")]
 pub struct Transform {
     /// Keys to make; each replaces a key of that name from the sources.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<KeyTransform, 256>")]
     pub data: BTreeMap<String, KeyTransform>,
     /// Merged keys that may be absent: what is made of them in `data` is then left out, too, instead of
     /// being an error.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<512>, 256>")]
     pub optional: Vec<String>,
     /// all (the sources' keys and those of `data`) or declared (those of `data` only). Absent: all.

@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{
     EntryName, Filled, List, Map, StatusCode, Text, WebAddress, at_least, exactly_one,
@@ -148,7 +149,11 @@ pub struct CertificateCheck {
     #[schemars(with = "Option<Filled<512>>")]
     pub chain_to: Option<String>,
     /// Names that the certificate must be valid for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Filled<253>, 32>")]
     pub dns_names: Vec<String>,
     /// Shortest time that it must still be valid. Absent: it must be valid now.
@@ -186,7 +191,11 @@ pub struct HttpCheck {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<HttpMethod>,
     /// Headers; `{{ value }}` is the value under test, such as `Authorization: "Bearer {{ value }}"`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     #[schemars(with = "Map<Text<4096>, 32>")]
     pub header: BTreeMap<String, MaskedText>,
     /// Body; `{{ value }}` is the value under test.
@@ -194,11 +203,19 @@ pub struct HttpCheck {
     #[schemars(with = "Option<Text<16384>>")]
     pub body: Option<MaskedText>,
     /// Status codes that accept the value. Absent or empty: 200 to 299.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<StatusCode, 16>")]
     pub expect_status: Vec<u16>,
     /// What the answer, read as JSON, must hold.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<JsonExpectation, 8>", extend("x-kubernetes-list-type" = "atomic"))]
     pub expect_json: Vec<JsonExpectation>,
 }

@@ -4,6 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{Filled, List, ObjectName, Text, WebAddress, at_most_one, exactly_one};
 use super::shared::{ConfigMapKeyRef, MaskedText, SecretKeyRef};
@@ -140,7 +141,11 @@ pub struct ServiceAccountRef {
     pub name: String,
     /// Audiences of the token. Absent or empty: the store's own, `<kind>/<namespace>/<name>` of this store,
     /// so that the token opens nothing else.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(with = "List<Text<253>, 8>")]
     pub audiences: Vec<String>,
 }
