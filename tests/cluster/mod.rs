@@ -3,6 +3,7 @@
 //! Each begins with [`testbed`] and ends early where the servers are not built; a namespace and a
 //! vault path of its own keep it apart from the others, which run at the same time.
 
+mod api;
 mod smoke;
 mod substrate;
 
