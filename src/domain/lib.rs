@@ -1,4 +1,66 @@
 //! The inside of Penstock: words, rules and decisions, without network, clock, environment or runtime.
+//!
+//! This page is the architecture of the whole project; each room has a short README of its own.
+//!
+//! # One way through
+//!
+//! ```text
+//!  SecretSync ──► admit ──► gather ──► render ──► choose ──► observe ──► plan ──► apply ──► roll out ──► report
+//!                 pure       I/O        pure       pure       I/O        pure      I/O        I/O         pure
+//! ```
+//!
+//! | step | module | what it decides or does |
+//! |---|---|---|
+//! | admit | [`admit`] | every problem of a spec at once; after it, [`sync::ValidatedSync`] holds no contradiction |
+//! | gather | [`engine`] | reads the sources in parallel through [`ports::Sources`] |
+//! | render | [`render`] | merge, rename, transform: a [`bundle::Bundle`] and what each target takes of it |
+//! | choose | [`content`] | what was read, what the record keeps, or nothing: two complete reads before a key leaves |
+//! | observe | [`engine`] | looks at targets that a watch does not already prove untouched |
+//! | plan | [`diff`], [`plan`] | one verdict per key; guards that make a plan wait for a person |
+//! | apply | [`engine`] | the record first (with the intent), then the targets, destruction last |
+//! | roll out | [`restart`] | markers on pod templates, once per change, watched until workloads are healthy |
+//! | report | [`report`] | conditions in the meaning of kstatus, events; equal to the old status when nothing happened |
+//!
+//! [`engine::Engine::pass`] is that line as code. The operator and the command line call the same function
+//! with other ports.
+//!
+//! # Rooms
+//!
+//! | room | knows | never |
+//! |---|---|---|
+//! | `domain` | this page | network, clock, environment, a Kubernetes client, a runtime |
+//! | `adapters` | one folder per outside system, one registry | the controller, the command line |
+//! | `controller` | watches, queue, leases, status | any vault |
+//! | `cli` | verbs, output | any vault |
+//! | `observability` | logs, metrics, audit, probes | all else |
+//!
+//! The members' `Cargo.toml` make the arrows; `tests/architecture.rs` asserts them.
+//!
+//! # What is remembered, and where
+//!
+//! * The **record** ([`record`]): one sealed Secret beside the sync. Revisions with their values, what we own at
+//!   each target, restarts that are intended, approvals that were used. Written *before* a target is.
+//! * The **status**: confirms that a write happened (`uid`, `resourceVersion`, revision of each target, the
+//!   record's counter). An intent is open until status confirms it; this saves a second write of the record.
+//! * **Memory** ([`engine::Memory`]): what one process knows between passes (when to read again, which keys the
+//!   last complete read lacked). Losing it costs a read and starts counts anew, never content.
+//!
+//! # Decisions that this code adds to the design
+//!
+//! * *A removal is confirmed before anything is written.* The first complete read that lacks a key changes
+//!   nothing at all; the read that confirms it applies the removal and whatever came with it as one change. So a
+//!   renamed key is one restart, not two.
+//! * *An incomplete read carries every missing key over* (`onUnavailable: useOthers`).
+//! * *A spec edit that drops a target* removes what it left behind only where the target said
+//!   `onDelete: delete`; the new object is always written before the old one goes.
+//! * *Restarts are intended in the save that allows the write.* Whoever dies between the two, the next process
+//!   finds both. A marker is `<key id>-<hash of what the workload uses>.<attempt>`, in one annotation per sync
+//!   (`penstock.dev/content-<sync>`), so that a change of two targets of one sync is one restart.
+//! * *A version that goes back waits for an approval* (`VersionWentBack`), because a store that was restored
+//!   from a backup on purpose must have a way on.
+//! * *An empty first answer makes no empty Secret*: pods would start without what they wait for.
+//! * *A lost record is rebuilt from what is provably ours*: our owner tag, or the uid in status. Keys that are
+//!   not in the content are then nobody's and stay.
 
 pub mod api;
 pub mod audit;
