@@ -27,7 +27,7 @@ pub struct Condition {
     #[schemars(with = "Text<64>")]
     pub reason: String,
     /// What happened and what to do about it, for a person.
-    #[schemars(with = "Text<4096>")]
+    #[schemars(with = "Text<32768>")]
     pub message: String,
 }
 
