@@ -200,3 +200,6 @@ impl Gate {
         *closed = Some(closed.map_or(until, |known| known.max(until)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,8 @@ impl ApiServer {
                 }
                 outcome => outcome?,
             };
-            seen += list.items.len();
+            let items = list.items.unwrap_or_default();
+            seen += items.len();
             if seen > MAX_OBJECTS {
                 return Err(Failure {
                     verb: call.verb,
@@ -61,7 +62,7 @@ impl ApiServer {
                     cause: Cause::BoundAnswer,
                 });
             }
-            kept.extend(list.items.into_iter().filter_map(&mut keep));
+            kept.extend(items.into_iter().filter_map(&mut keep));
             continue_token = list.metadata.continue_token;
             if continue_token.is_empty() {
                 return Ok(kept);

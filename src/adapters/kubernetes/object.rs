@@ -122,7 +122,8 @@ pub(super) struct MetadataOnly {
 pub(super) struct List<T> {
     #[serde(default)]
     pub(super) metadata: ListMetadata,
-    pub(super) items: Vec<T>,
+    /// `null` in an empty list of metadata.
+    pub(super) items: Option<Vec<T>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -1,41 +1,23 @@
-//! The contract of [`Targets`].
+//! What every implementation must hold.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "the contract suite is test code"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use async_trait::async_trait;
-
+use super::TargetWorld;
+use super::at::{At, both, config_map, content, data, key, keys, secret};
 use crate::conditions::Reason;
 use crate::fault::{Fault, FaultClass};
-use crate::names::{Key, NamespaceName, ObjectName, SyncId, TargetName};
-use crate::ports::{Observation, ObservedObject, Precondition, Removal, Targets, Write, Written};
+use crate::names::ObjectName;
+use crate::ports::{Precondition, Written};
 use crate::reserved::SHARED_OWNER;
 use crate::secret::SecretValue;
-use crate::sync::{
-    Adopt, ConfigMapDestination, Destination, SecretDestination, SecretType, TargetSelection,
-    ValidatedTarget,
-};
+use crate::sync::{ConfigMapDestination, Destination, SecretDestination, SecretType};
 
-/// Where targets lie, and what other people do there.
-#[async_trait]
-pub trait TargetWorld: Send + Sync {
-    /// The port.
-    fn targets(&self) -> &dyn Targets;
-    /// A namespace that nobody else uses.
-    fn namespace(&self) -> NamespaceName;
-    /// Somebody else makes this object (an `Opaque` Secret or a ConfigMap) with these keys.
-    async fn plant(&self, destination: &Destination, data: &BTreeMap<Key, SecretValue>);
-    /// Somebody else sets one key of the object by hand, or deletes it (`None`).
-    async fn edit(&self, destination: &Destination, key: &Key, value: Option<&SecretValue>);
-    /// Somebody else deletes the object.
-    async fn delete(&self, destination: &Destination);
-}
-
-super::cases! { dyn TargetWorld:
+crate::testing::contract::cases! { dyn TargetWorld:
     an_absent_object_is_absent,
     what_was_written_is_observed_byte_for_byte,
     marks_of_the_spec_and_of_ours_are_observed,
@@ -57,173 +39,6 @@ super::cases! { dyn TargetWorld:
     removal_leaves_keys_of_others_and_takes_our_marks,
     removal_keeps_an_empty_object_that_was_not_ours,
     removal_of_nothing_and_of_another_object_is_success,
-}
-
-/// The contents that most cases write: text, bytes that are no text, nothing at all.
-fn content() -> BTreeMap<Key, SecretValue> {
-    data(&[
-        ("TEXT", b"value \xc3\xa4"),
-        ("BYTES", b"\x00\xff\xfe"),
-        ("EMPTY", b""),
-    ])
-}
-
-fn data(entries: &[(&str, &[u8])]) -> BTreeMap<Key, SecretValue> {
-    let entry = |(name, value): &(&str, &[u8])| (key(name), SecretValue::new(*value));
-    entries.iter().map(entry).collect()
-}
-
-fn key(name: &str) -> Key {
-    Key::new(name).unwrap()
-}
-
-fn keys(names: &[&str]) -> BTreeSet<Key> {
-    names.iter().map(|name| key(name)).collect()
-}
-
-fn secret(name: &str) -> Destination {
-    Destination::Secret(SecretDestination {
-        name: ObjectName::new(name).unwrap(),
-        secret_type: SecretType::Opaque,
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-        immutable: false,
-        recreate: false,
-    })
-}
-
-fn config_map(name: &str) -> Destination {
-    Destination::ConfigMap(ConfigMapDestination {
-        name: ObjectName::new(name).unwrap(),
-        labels: BTreeMap::new(),
-        annotations: BTreeMap::new(),
-        immutable: false,
-        recreate: false,
-    })
-}
-
-/// Both kinds of objects.
-fn both() -> [Destination; 2] {
-    [secret("a"), config_map("a")]
-}
-
-fn target(destination: &Destination) -> ValidatedTarget {
-    ValidatedTarget {
-        name: TargetName::new("target").unwrap(),
-        destination: destination.clone(),
-        select: TargetSelection::default(),
-        adopt: Adopt::Never,
-        share_keys: false,
-        delete_with_sync: false,
-        repair: true,
-    }
-}
-
-/// One sync at one destination.
-struct At<'world> {
-    world: &'world dyn TargetWorld,
-    sync: SyncId,
-    target: ValidatedTarget,
-    owner: String,
-}
-
-impl<'world> At<'world> {
-    fn new(world: &'world dyn TargetWorld, destination: &Destination) -> Self {
-        Self::by("sync", world, destination)
-    }
-
-    fn by(name: &str, world: &'world dyn TargetWorld, destination: &Destination) -> Self {
-        let sync = SyncId {
-            namespace: world.namespace(),
-            name: ObjectName::new(name).unwrap(),
-        };
-        Self {
-            world,
-            owner: format!("test-installation/{sync}"),
-            sync,
-            target: target(destination),
-        }
-    }
-
-    fn destination(&self) -> &Destination {
-        &self.target.destination
-    }
-
-    async fn observe(&self) -> Option<ObservedObject> {
-        let observed = self.world.targets().observe(&self.sync, &self.target).await;
-        match observed.unwrap() {
-            Observation::Absent => None,
-            Observation::Present(object) => Some(object),
-        }
-    }
-
-    async fn must_hold(&self, data: &BTreeMap<Key, SecretValue>) -> ObservedObject {
-        let object = self.observe().await.expect("the object is there");
-        assert_eq!(
-            object.data.keys().collect::<Vec<_>>(),
-            data.keys().collect::<Vec<_>>(),
-            "keys of {:?}",
-            self.destination().object_name()
-        );
-        assert!(object.data == *data, "a value is not what was written");
-        object
-    }
-
-    /// The precondition that what is there now stays as it is.
-    async fn unchanged(&self) -> Precondition {
-        match self.observe().await {
-            None => Precondition::Absent,
-            Some(object) => Precondition::Unchanged {
-                uid: object.uid,
-                resource_version: object.resource_version,
-            },
-        }
-    }
-
-    fn request(&self, data: &BTreeMap<Key, SecretValue>, precondition: Precondition) -> Write {
-        Write {
-            data: data.clone(),
-            remove: BTreeSet::new(),
-            owner: self.owner.clone(),
-            precondition,
-            recreate: false,
-        }
-    }
-
-    async fn send(&self, write: Write) -> Result<Written, Fault> {
-        let targets = self.world.targets();
-        targets.write(&self.sync, &self.target, write).await
-    }
-
-    /// Writes `data` over what is there now.
-    async fn write(&self, data: &BTreeMap<Key, SecretValue>) -> Written {
-        let write = self.request(data, self.unchanged().await);
-        self.send(write).await.unwrap()
-    }
-
-    /// Writes `data` and takes `remove` away.
-    async fn replace(&self, data: &BTreeMap<Key, SecretValue>, remove: &[&str]) -> Written {
-        let mut write = self.request(data, self.unchanged().await);
-        write.remove = keys(remove);
-        self.send(write).await.unwrap()
-    }
-
-    async fn recreate(&self, data: &BTreeMap<Key, SecretValue>) -> Result<Written, Fault> {
-        let mut write = self.request(data, self.unchanged().await);
-        write.recreate = true;
-        self.send(write).await
-    }
-
-    async fn remove(&self, uid: &str, names: &[&str], whole: bool) {
-        let removal = Removal {
-            uid: uid.to_owned(),
-            keys: keys(names),
-            whole,
-        };
-        let targets = self.world.targets();
-        let removed = targets.remove(&self.sync, &self.target, removal).await;
-        removed.unwrap();
-    }
 }
 
 fn refused(outcome: Result<Written, Fault>, class: &FaultClass, reason: Reason) -> Fault {
