@@ -4,6 +4,8 @@
 //! vault path of its own keep it apart from the others, which run at the same time.
 
 mod api;
+mod chart;
+mod examples;
 mod kubernetes;
 mod smoke;
 mod substrate;

@@ -45,6 +45,7 @@ fn refused(name: &'static str, object: Value, parts: &'static [&'static str]) ->
 pub(super) fn cases() -> Vec<Case> {
     [
         specs(),
+        bundles(),
         sources(),
         targets(),
         validators(),
@@ -67,7 +68,7 @@ fn specs() -> Vec<Case> {
         accepted("the smallest sync", sync("{}")),
         refused(
             "no spec",
-            object("SecretSync", Value::Null),
+            object("SecretSync", &Value::Null),
             &["spec", "Required"],
         ),
         refused(
@@ -124,6 +125,11 @@ fn specs() -> Vec<Case> {
             sync("{history: {keep: none, older: 2}}"),
             &["spec.history", "remove older and maxAge"],
         ),
+    ]
+}
+
+fn bundles() -> Vec<Case> {
+    vec![
         refused(
             "rows of an odd name",
             sync("{forEach: {source: vault, as: 'a b', nameFrom: [id]}}"),
@@ -399,11 +405,11 @@ fn stores() -> Vec<Case> {
         ),
         accepted(
             "another cluster",
-            object("SecretStore", yaml(OTHER_CLUSTER)),
+            object("SecretStore", &yaml(OTHER_CLUSTER)),
         ),
         refused(
             "no system",
-            object("SecretStore", yaml("{provider: {}}")),
+            object("SecretStore", &yaml("{provider: {}}")),
             &["spec.provider", "exactly one system"],
         ),
         refused(
@@ -447,7 +453,7 @@ fn stores() -> Vec<Case> {
             "another namespace of this cluster",
             object(
                 "SecretStore",
-                yaml("{provider: {kubernetes: {namespace: other}}}"),
+                &yaml("{provider: {kubernetes: {namespace: other}}}"),
             ),
             &["spec", "use a ClusterSecretStore"],
         ),
@@ -495,17 +501,17 @@ fn cluster_stores() -> Vec<Case> {
 }
 
 fn others() -> Vec<Case> {
-    let stamp = |spec: Value| {
+    let stamp = |spec: &Value| {
         object(
             "ClusterSecretSync",
-            serde_json::json!({"namespaceSelector": {}, "template": {"spec": spec}}),
+            &serde_json::json!({"namespaceSelector": {}, "template": {"spec": spec}}),
         )
     };
     vec![
-        accepted("a stamped sync", stamp(sync("{}")["spec"].clone())),
+        accepted("a stamped sync", stamp(&sync("{}")["spec"])),
         refused(
             "a stamped sync that is wrong",
-            stamp(sync("{interval: 1s}")["spec"].clone()),
+            stamp(&sync("{interval: 1s}")["spec"]),
             &["spec.template.spec.interval", "at least 10s"],
         ),
         accepted("a rotation by age", rotation("{}")),

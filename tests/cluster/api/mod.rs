@@ -3,6 +3,9 @@
 mod cases;
 mod objects;
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
@@ -39,15 +42,26 @@ pub(super) async fn client_with_definitions() -> Result<Option<Client>, Failure>
 
 /// Tries to create an object without keeping it.
 async fn try_create(client: &Client, namespace: &str, object: &Value) -> Result<(), kube::Error> {
-    let resource = resource_of(object);
-    let api = api_of(client, namespace, &resource);
     let parameters = PostParams {
         dry_run: true,
         ..PostParams::default()
     };
-    let object: DynamicObject =
-        serde_json::from_value(object.clone()).map_err(kube::Error::SerdeError)?;
+    let api = api_of(client, namespace, &resource_of(object));
+    let object = serde_json::from_value(object.clone()).map_err(kube::Error::SerdeError)?;
     api.create(&parameters, &object).await.map(drop)
+}
+
+/// Tries to apply an object without keeping it; fields that do not exist are refused, not dropped.
+async fn try_apply(client: &Client, namespace: &str, object: &Value) -> Result<(), kube::Error> {
+    let parameters = PatchParams {
+        dry_run: true,
+        ..PatchParams::apply("test").validation_strict()
+    };
+    let api = api_of(client, namespace, &resource_of(object));
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    api.patch(name, &parameters, &Patch::Apply(object))
+        .await
+        .map(drop)
 }
 
 fn api_of(client: &Client, namespace: &str, resource: &ApiResource) -> Api<DynamicObject> {
@@ -82,6 +96,43 @@ async fn objects_are_accepted_or_refused_with_a_way_out() -> Outcome {
         }
     }
     assert!(surprises.is_empty(), "{}", surprises.join("\n"));
+    Ok(())
+}
+
+/// The documents of our kinds in the YAML files under `folder`, each with the file it stands in.
+fn our_documents(folder: &Path) -> Result<Vec<(PathBuf, Value)>, Failure> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(our_documents(&path)?);
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
+            let documents: Vec<Value> = serde_saphyr::from_multiple(&fs::read_to_string(&path)?)?;
+            let ours = documents.into_iter().filter(|document| {
+                let version = document["apiVersion"].as_str().unwrap_or_default();
+                version.starts_with("penstock.dev/")
+            });
+            found.extend(ours.map(|document| (path.clone(), document)));
+        }
+    }
+    Ok(found)
+}
+
+#[tokio::test]
+async fn every_example_is_accepted_to_the_last_field() -> Outcome {
+    let Some(client) = client_with_definitions().await? else {
+        return Ok(());
+    };
+    let namespace = Namespace::create(&client, "api").await?;
+    let examples = our_documents(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")))?;
+    assert!(!examples.is_empty());
+    for (path, document) in examples {
+        let answer = try_apply(&client, namespace.name(), &document).await;
+        assert!(answer.is_ok(), "{}: {answer:?}", path.display());
+    }
     Ok(())
 }
 

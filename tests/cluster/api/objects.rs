@@ -4,12 +4,13 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
 /// What one document of YAML says.
+#[expect(clippy::panic, reason = "the documents are constants of the tests")]
 pub(super) fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// An object of one of our kinds.
-pub(super) fn object(kind: &str, spec: Value) -> Value {
+pub(super) fn object(kind: &str, spec: &Value) -> Value {
     json!({
         "apiVersion": "penstock.dev/v1alpha1",
         "kind": kind,
@@ -50,7 +51,7 @@ pub(super) fn rollout(members: &str) -> Value {
 pub(super) fn vault(changes: &str) -> Value {
     let smallest = "{address: 'https://vault.example.com', auth: {token: {secretRef: {name: vault, key: token}}}}";
     let provider = changed("SecretStore", smallest, changes)["spec"].clone();
-    object("SecretStore", json!({"provider": {"vault": provider}}))
+    object("SecretStore", &json!({"provider": {"vault": provider}}))
 }
 
 /// A ClusterSecretStore of Vault, with other members of the spec.
@@ -76,7 +77,7 @@ fn changed(kind: &str, smallest: &str, changes: &str) -> Value {
     if let (Some(spec), Value::Object(changes)) = (spec.as_object_mut(), yaml(changes)) {
         spec.extend(changes);
     }
-    object(kind, spec)
+    object(kind, &spec)
 }
 
 /// Where objects of this kind are.

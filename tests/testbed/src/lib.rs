@@ -11,6 +11,7 @@
 //! | [`ApiProxy`], [`Trap`] | counts requests to the API server and interferes with chosen ones |
 //! | [`Gate`] | a door in front of a server that can be closed for one test |
 //! | [`Namespace`], [`apply`], [`ServiceAccountName`] | a test's own corner, and who it acts as |
+//! | [`Chart`] | the rights, the arguments and the environment that the chart gives the operator |
 //! | [`eventually`], [`Failure`] | waiting for a condition, and messages that say what was seen |
 //! | [`Story`] | telling a person what happens |
 //!
@@ -18,6 +19,7 @@
 
 mod api_proxy;
 mod certificates;
+mod chart;
 mod control_plane;
 mod endpoint;
 mod eventually;
@@ -38,6 +40,7 @@ mod usage;
 
 pub use api_proxy::{ApiProxy, ApiRequest, Count, Filter, ProxyError, Snare, Trap, Verb};
 pub use certificates::{Authority, CertificateError, Identity};
+pub use chart::{Chart, ChartError, Installed, Release, may};
 pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions, Part};
 pub use endpoint::{Endpoint, EndpointError, KubeconfigText};
 pub use eventually::{Unmet, eventually};

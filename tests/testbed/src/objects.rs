@@ -58,30 +58,34 @@ pub async fn apply(
 
 /// Applies CustomResourceDefinitions and waits until their kinds are served.
 pub async fn install_definitions(client: &Client, yaml: &str) -> Result<(), ObjectError> {
-    let definitions = apply(client, None, yaml).await?;
-    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for definition in definitions {
-        let name = definition.name_any();
-        eventually(format!("{name} is served"), ESTABLISHING, || async {
-            let definition = api.get(&name).await.map_err(|error| error.to_string())?;
-            let status = definition.status.unwrap_or_default();
-            let conditions = status.conditions.unwrap_or_default();
-            let served = conditions
-                .iter()
-                .any(|condition| condition.type_ == "Established" && condition.status == "True");
-            if served {
-                Ok(())
-            } else {
-                Err("not established".to_owned())
-            }
-        })
-        .await
-        .map_err(ObjectError::Establish)?;
+    for definition in apply(client, None, yaml).await? {
+        await_served(client, &definition.name_any()).await?;
     }
     Ok(())
 }
 
-fn read(yaml: &str) -> Result<Vec<DynamicObject>, ObjectError> {
+/// Waits until the kind of a CustomResourceDefinition is served.
+pub(crate) async fn await_served(client: &Client, name: &str) -> Result<(), ObjectError> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    eventually(format!("{name} is served"), ESTABLISHING, || async {
+        let definition = api.get(name).await.map_err(|error| error.to_string())?;
+        let status = definition.status.unwrap_or_default();
+        let conditions = status.conditions.unwrap_or_default();
+        let served = conditions
+            .iter()
+            .any(|condition| condition.type_ == "Established" && condition.status == "True");
+        if served {
+            Ok(())
+        } else {
+            Err("not established".to_owned())
+        }
+    })
+    .await
+    .map_err(ObjectError::Establish)
+}
+
+/// The objects of a YAML text.
+pub(crate) fn read(yaml: &str) -> Result<Vec<DynamicObject>, ObjectError> {
     let documents: Vec<serde_json::Value> =
         serde_saphyr::from_multiple(yaml).map_err(|error| ObjectError::Read(error.to_string()))?;
     documents
@@ -93,7 +97,8 @@ fn read(yaml: &str) -> Result<Vec<DynamicObject>, ObjectError> {
         .collect()
 }
 
-async fn apply_one(
+/// Applies one object: see [`apply`].
+pub(crate) async fn apply_one(
     client: &Client,
     namespace: Option<&str>,
     object: &DynamicObject,

@@ -23,6 +23,20 @@ impl ServiceAccountName {
         }
     }
 
+    /// Whom the API server takes it for.
+    pub fn username(&self) -> String {
+        format!("system:serviceaccount:{}:{}", self.namespace, self.name)
+    }
+
+    /// The groups that the API server puts it in.
+    pub fn groups(&self) -> Vec<String> {
+        vec![
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{}", self.namespace),
+            "system:authenticated".to_owned(),
+        ]
+    }
+
     /// A token for it, as a pod of that account would have, good for one hour. `audiences` empty
     /// means the API server itself. `client` must be allowed to create tokens.
     ///
