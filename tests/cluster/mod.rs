@@ -5,7 +5,6 @@
 
 mod api;
 mod chart;
-mod examples;
 mod kubernetes;
 mod smoke;
 mod substrate;

@@ -139,7 +139,7 @@ async fn the_operator_takes_one_lease_and_reads_one_definition() -> Outcome {
             None,
             true,
         ),
-        ("watch /namespaces", None, true),
+        ("list /namespaces", None, false),
     ] {
         let allowed = may(&setting.admin, account, attributes(line, place)).await?;
         assert_eq!(allowed, expected, "{line} in {place:?}");
