@@ -49,8 +49,7 @@ pub(super) fn extract(
     document: &SecretValue,
     how: &Extract,
 ) -> Result<Vec<Member>, ExtractDocument> {
-    let format = how.format.unwrap_or_else(|| guess(document));
-    let members = match format {
+    let members = match how.format {
         ExtractFormat::Json => json(document.expose(), &PropertyPath::parse(&how.property))?,
         ExtractFormat::Dotenv => dotenv::read(document.expose())?
             .into_iter()
@@ -64,14 +63,6 @@ pub(super) fn extract(
         return Err(ExtractDocument::TooMany);
     }
     Ok(members)
-}
-
-fn guess(document: &SecretValue) -> ExtractFormat {
-    if document.expose().trim_ascii_start().starts_with(b"{") {
-        ExtractFormat::Json
-    } else {
-        ExtractFormat::Dotenv
-    }
 }
 
 /// A way into a JSON document: `data.users.0.token`. Members and array indices are separated by dots;
@@ -225,7 +216,7 @@ mod tests {
 
     fn members(document: &str, property: &str) -> Result<Vec<(String, String)>, ExtractDocument> {
         let how = Extract {
-            format: Some(ExtractFormat::Json),
+            format: ExtractFormat::Json,
             property: property.to_owned(),
         };
         Ok(extract(&SecretValue::from(document), &how)?
@@ -303,19 +294,6 @@ mod tests {
             vec![("a".to_owned(), deep)],
             "depth costs no stack: deeper levels stay text"
         );
-    }
-
-    #[test]
-    fn without_a_format_the_first_brace_decides() {
-        let how = Extract {
-            format: None,
-            property: String::new(),
-        };
-        for document in [" {\"A\": \"1\"}", "A=1", "# {\nA=1"] {
-            let members = extract(&SecretValue::from(document), &how).unwrap();
-            assert_eq!(members[0].name.as_deref(), Some("A"), "{document}");
-            assert_eq!(members[0].value.expose(), b"1", "{document}");
-        }
     }
 
     #[test]

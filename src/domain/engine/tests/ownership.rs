@@ -229,10 +229,10 @@ fn tampering_that_is_only_reported_stays_until_there_is_news() {
 fn an_older_record_put_back_stops_all_writes() {
     let mut lab = Lab::new();
     lab.refresh();
-    let (old, _) = lab.world.state().record.clone().unwrap();
+    let old = lab.world.record().unwrap();
     lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
     lab.refresh();
-    lab.world.state().record.as_mut().unwrap().0 = old;
+    lab.world.put_record(old);
     lab.world.answer("vault", &[("A", "3"), ("B", "1")]);
     lab.refresh();
     lab.assert_not_ready(Reason::RecordRolledBack);
@@ -243,14 +243,9 @@ fn an_older_record_put_back_stops_all_writes() {
 fn an_altered_record_stops_all_writes() {
     let mut lab = Lab::new();
     lab.refresh();
-    *lab.world
-        .state()
-        .record
-        .as_mut()
-        .unwrap()
-        .0
-        .last_mut()
-        .unwrap() ^= 1;
+    let mut altered = lab.world.record().unwrap();
+    *altered.last_mut().unwrap() ^= 1;
+    lab.world.put_record(altered);
     lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
     lab.refresh();
     lab.assert_not_ready(Reason::RecordUnreadable);
@@ -261,7 +256,7 @@ fn an_altered_record_stops_all_writes() {
 fn a_lost_record_is_made_anew_and_nothing_of_ours_becomes_foreign() {
     let mut lab = Lab::new();
     lab.refresh();
-    lab.world.state().record = None;
+    lab.world.state().records.clear();
     lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
     let outcome = lab.refresh();
     lab.assert_ready();
@@ -356,7 +351,7 @@ fn cleaning_up_removes_only_what_was_ours_and_said_so() {
     assert_eq!(removed, ["Secret panbot"]);
     assert_eq!(lab.content(), pairs(&[("X", "theirs")]));
     assert!(lab.world.content("Secret kept").is_some());
-    assert!(lab.world.state().record.is_none());
+    assert!(lab.world.record().is_none());
 }
 
 #[test]

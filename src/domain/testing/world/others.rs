@@ -1,0 +1,101 @@
+//! Sources, workloads, clock, fence and audit trail in memory.
+
+use async_trait::async_trait;
+use futures::future::pending;
+use jiff::Timestamp;
+
+use super::state::{Call, World};
+use crate::audit::AuditEntry;
+use crate::bundle::Snapshot;
+use crate::fault::{Fault, FaultClass};
+use crate::names::{Key, NamespaceName, ObjectName, SyncId};
+use crate::ports::{Audit, Clock, Fence, Freshness, Marked, Sources, Workloads};
+use crate::sync::{ValidatedSource, WorkloadScope};
+use crate::workload::{PodView, WorkloadId, WorkloadView};
+
+#[async_trait]
+impl Sources for World {
+    async fn read(
+        &self,
+        _: &SyncId,
+        source: &ValidatedSource,
+        _: Freshness,
+    ) -> Result<Snapshot, Fault> {
+        let mut state = self.state();
+        state.calls.push(Call::Read(source.name.to_string()));
+        let absent = || Some(Err(Fault::new(FaultClass::NotFound, "", "is not there")));
+        let answer = state
+            .answers
+            .get(source.name.as_str())
+            .cloned()
+            .unwrap_or_else(absent);
+        answer.unwrap_or_else(|| Ok(Snapshot::default()))
+    }
+
+    async fn template(&self, _: &SyncId, _: &ObjectName, _: &Key) -> Result<String, Fault> {
+        Err(Fault::new(FaultClass::NotFound, "", "is not there"))
+    }
+}
+
+#[async_trait]
+impl Workloads for World {
+    async fn list(&self, _: &NamespaceName, _: &WorkloadScope) -> Result<Vec<WorkloadView>, Fault> {
+        let mut state = self.state();
+        state.calls.push(Call::List);
+        Ok(state.workloads.clone())
+    }
+
+    async fn pods(&self, workload: &WorkloadView) -> Result<Vec<PodView>, Fault> {
+        let mut state = self.state();
+        state.calls.push(Call::Pods(workload.id.to_string()));
+        Ok(state
+            .pods
+            .get(&workload.id.uid)
+            .cloned()
+            .unwrap_or_default())
+    }
+
+    async fn mark(
+        &self,
+        workload: &WorkloadId,
+        annotation: &str,
+        value: &str,
+    ) -> Result<Marked, Fault> {
+        let (before, after) = self.count(Call::Mark(workload.to_string()));
+        if before {
+            pending::<()>().await;
+        }
+        let marked = {
+            let mut state = self.state();
+            let found = state.workloads.iter_mut().find(|view| view.id == *workload);
+            found.map_or(Marked::Gone, |view| {
+                view.template_annotations
+                    .insert(annotation.to_owned(), value.to_owned());
+                view.generation += 1;
+                Marked::Set
+            })
+        };
+        if after {
+            pending::<()>().await;
+        }
+        Ok(marked)
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(self.state().now).unwrap_or_default()
+    }
+}
+
+impl Fence for World {
+    fn may_write(&self) -> bool {
+        !self.state().fenced
+    }
+}
+
+impl Audit for World {
+    fn record(&self, entry: AuditEntry) {
+        self.state().audit.push(entry);
+    }
+}
