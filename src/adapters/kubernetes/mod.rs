@@ -17,6 +17,6 @@ mod workloads;
 
 pub use api_server::{ApiServer, ApiServerLimits, Permit};
 pub use readers::KubernetesReaders;
-pub use records::{KubernetesRecords, MAX_INLINE_BYTES, MAX_RECORD_BYTES};
+pub use records::{KubernetesRecords, MAX_INLINE_BYTES};
 pub use targets::KubernetesTargets;
 pub use workloads::KubernetesWorkloads;

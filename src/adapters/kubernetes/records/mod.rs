@@ -20,6 +20,7 @@ use penstock_domain::conditions::Reason;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::SyncId;
 use penstock_domain::ports::{RecordVersion, Records, StoredRecord};
+use penstock_domain::record::MAX_SEALED_BYTES;
 use penstock_domain::reserved::record_object_name;
 use serde::de::IgnoredAny;
 
@@ -30,8 +31,6 @@ use head::{Content, Head, HeadVersion};
 
 /// The largest record that lies in one Secret, in bytes.
 pub const MAX_INLINE_BYTES: usize = 700 * 1024;
-/// The largest record, in bytes.
-pub const MAX_RECORD_BYTES: usize = 3 * 1024 * 1024;
 /// The field manager of record objects.
 const MANAGER: &str = "penstock-record";
 /// How often a reader starts again when the record is replaced under its eyes.
@@ -133,7 +132,7 @@ impl Records for KubernetesRecords {
         let expected = expected
             .map(|version| HeadVersion::decode(version).ok_or_else(|| gone(sync)))
             .transpose()?;
-        if sealed.len() > MAX_RECORD_BYTES {
+        if sealed.len() > MAX_SEALED_BYTES {
             return Err(too_large(sync, sealed.len()));
         }
         let old = expected
@@ -210,7 +209,7 @@ fn too_large(sync: &SyncId, bytes: usize) -> Fault {
     Fault::new(
         FaultClass::Invalid,
         subject(sync),
-        format!("it has {bytes} bytes, at most {MAX_RECORD_BYTES} are kept"),
+        format!("it has {bytes} bytes, at most {MAX_SEALED_BYTES} are kept"),
     )
     .because(Reason::TooLarge)
     .hint("Keep fewer revisions with `history`")

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::SyncId;
+use penstock_domain::record::MAX_SEALED_BYTES;
 use penstock_domain::reserved::{RECORD_LABEL, TRUE, record_object_name};
 use serde::de::IgnoredAny;
 
@@ -51,7 +52,7 @@ impl KubernetesRecords {
         sync: &SyncId,
         index: &PartIndex,
     ) -> Result<Option<Vec<u8>>, Fault> {
-        if index.bytes > super::MAX_RECORD_BYTES {
+        if index.bytes > MAX_SEALED_BYTES {
             return Ok(None);
         }
         let mut sealed = Vec::with_capacity(index.bytes);

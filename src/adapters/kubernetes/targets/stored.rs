@@ -136,7 +136,8 @@ impl Stored {
         }
     }
 
-    /// Labels and annotations of the spec are there, and none that an earlier spec set is left.
+    /// Labels and annotations of the spec are there, none that an earlier spec set is left, and it is
+    /// immutable if it should be.
     fn metadata_matches(&self, place: &Place<'_>) -> bool {
         let metadata = &self.metadata;
         let has = |there: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
@@ -149,7 +150,8 @@ impl Stored {
             .iter()
             .filter(|entry| entry.manager == place.manager)
             .map(|entry| &entry.fields.metadata);
-        has(&metadata.labels, place.labels)
+        (self.immutable || !place.immutable)
+            && has(&metadata.labels, place.labels)
             && has(&metadata.annotations, place.annotations)
             && ours.into_iter().all(|owned| {
                 wants(place.labels, &owned.labels) && wants(place.annotations, &owned.annotations)

@@ -6,6 +6,7 @@ use penstock_domain::conditions::Reason;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::Key;
 use penstock_domain::ports::{Precondition, Write, Written};
+use penstock_domain::render::MAX_OBJECT_BYTES;
 use penstock_domain::secret::SecretValue;
 
 use super::KubernetesTargets;
@@ -14,10 +15,6 @@ use super::place::Place;
 use super::stored::{LAST_APPLIED, Stored};
 use crate::kubernetes::failure::{Cause, Failure, Field, Refusal};
 use crate::kubernetes::request::{Call, DeletePreconditions, PatchOperation, Resource, pointer};
-
-/// The most bytes that the values of a Secret or a ConfigMap may have together (`MaxSecretSize` in
-/// k8s.io/kubernetes).
-const MAX_CONTENT_BYTES: usize = 1024 * 1024;
 
 impl KubernetesTargets {
     pub(super) async fn write_object(
@@ -212,11 +209,11 @@ fn check(place: &Place<'_>, data: &BTreeMap<Key, SecretValue>) -> Result<(), Fau
         .hint("Rename it: letters, digits, `-`, `_` and `.` are accepted, at most 253 of them"));
     }
     let bytes: usize = data.values().map(SecretValue::len).sum();
-    if bytes > MAX_CONTENT_BYTES {
+    if bytes > MAX_OBJECT_BYTES {
         return Err(Fault::new(
             FaultClass::Invalid,
             &place.subject,
-            format!("its content has {bytes} bytes, Kubernetes stores at most {MAX_CONTENT_BYTES}"),
+            format!("its content has {bytes} bytes, Kubernetes stores at most {MAX_OBJECT_BYTES}"),
         )
         .because(Reason::TooLarge)
         .hint("Split the content over several targets with `select`"));
