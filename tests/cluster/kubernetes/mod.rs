@@ -10,15 +10,43 @@ mod world;
 
 use std::future::Future;
 
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::Api;
 use penstock_adapters::kubernetes::{ApiServer, ApiServerLimits};
 use penstock_domain::names::{NamespaceName, ObjectName, SyncId};
-use penstock_testbed::{ApiProxy, Failure, Namespace, Testbed};
+use penstock_testbed::{ApiProxy, Failure, Namespace, ServiceAccountName, Testbed, eventually};
 use tokio::task::JoinHandle;
 
-use super::{Outcome, testbed};
+use super::{Outcome, SOON, testbed};
 
-/// A namespace, the adapters' connection to it through a proxy that counts, and a client for what other
-/// people do.
+/// What the adapters may do, and no more: every case proves that it is enough.
+const RIGHTS: &str = "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: operator}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: operator}
+rules:
+- {apiGroups: [''], resources: [secrets], verbs: [get, list, create, patch, delete]}
+- {apiGroups: [''], resources: [configmaps], verbs: [get, create, patch, delete]}
+- {apiGroups: [''], resources: [serviceaccounts], resourceNames: [open, closed, nope], verbs: [get]}
+- {apiGroups: [''], resources: [serviceaccounts/token], resourceNames: [open], verbs: [create]}
+- {apiGroups: [''], resources: [pods], verbs: [list]}
+- {apiGroups: [apps], resources: [replicasets], verbs: [list]}
+- {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets], verbs: [get, list, patch]}
+- {apiGroups: [argoproj.io], resources: [rollouts], verbs: [get, list, patch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: operator}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: operator}
+subjects: [{kind: ServiceAccount, name: operator}]
+";
+
+/// A namespace, the adapters' connection to it as a ServiceAccount with the documented rights, through a
+/// proxy that counts, and a client for what other people do.
 struct Corner {
     namespace: Namespace,
     name: NamespaceName,
@@ -30,11 +58,15 @@ impl Corner {
     async fn new(testbed: &Testbed, prefix: &str) -> Result<Self, Failure> {
         let direct = testbed.control_plane.client().await?;
         let namespace = Namespace::create(&direct, prefix).await?;
+        namespace.apply(RIGHTS).await?;
+        let operator = ServiceAccountName::new(namespace.name(), "operator");
+        let token = operator.token(&direct, &[]).await?;
         let proxy = ApiProxy::start(testbed.control_plane.endpoint()).await?;
-        let through = proxy
-            .endpoint()
-            .client(testbed.control_plane.admin_token())
-            .await?;
+        let through = proxy.endpoint().client(&token).await?;
+        // The authorizer sees a new binding a moment later.
+        let secrets = Api::<Secret>::namespaced(through.clone(), namespace.name());
+        eventually("the rights are in force", SOON, || secrets.get_opt("any")).await?;
+        proxy.reset();
         Ok(Self {
             name: NamespaceName::new(namespace.name())?,
             namespace,
