@@ -1,5 +1,14 @@
 //! The outside world: one folder per outside system, behind the ports of the domain.
+//!
+//! [`providers`] is the only file that names every store's adapter, [`open`] says what they have in common,
+//! [`registry`] keeps them open and serves the ports.
 
 pub mod http;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
+pub mod open;
+pub mod providers;
+pub mod registry;
+pub mod shared_reads;
+#[cfg(feature = "vault")]
+pub mod vault;

@@ -62,6 +62,7 @@
 //! * *A lost record is rebuilt from what is provably ours*: our owner tag, or the uid in status. Keys that are
 //!   not in the content are then nobody's and stay.
 
+pub mod admit;
 pub mod api;
 pub mod audit;
 pub mod bundle;

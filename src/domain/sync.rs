@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use crate::api::shared::MaskedText;
 use crate::names::{Key, NamespaceName, ObjectName, SourceName, SyncId, TargetName};
 use crate::secret::SecretValue;
 
@@ -145,8 +146,8 @@ pub enum StoreKind {
 /// How a document within one entry is taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extract {
-    /// What the document is.
-    pub format: ExtractFormat,
+    /// What the document is; none is JSON where it begins with `{`, an env file otherwise.
+    pub format: Option<ExtractFormat>,
     /// Which part of a JSON document: dot-separated members and array indices; empty is the whole.
     pub property: String,
 }
@@ -249,7 +250,7 @@ pub struct Transform {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Making {
     /// A template over the merged keys; its syntax has been checked.
-    Template(String),
+    Template(MaskedText),
     /// A template that lies in a ConfigMap of the namespace (a non-secret document).
     TemplateFrom {
         /// The ConfigMap.

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use penstock_domain::stores::StoreObject;
 
 /// Who chose an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +18,17 @@ pub enum Origin {
     Namespace,
     /// The administrator, in a ClusterSecretStore: anything but metadata services.
     Administrator,
+}
+
+impl Origin {
+    /// Who chose the addresses in a store.
+    pub fn of(store: &StoreObject) -> Self {
+        if store.is_cluster() {
+            Self::Administrator
+        } else {
+            Self::Namespace
+        }
+    }
 }
 
 /// Whether a connection is encrypted.

@@ -46,8 +46,8 @@ pub struct TargetSelect {
     /// By the tags that a key brought from its source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<TagSelect>,
-    /// By the names of the sources that a key came from. Keys made by `transform` come from none.
-    /// Absent or empty: every source.
+    /// By the names of the sources that a key came from. A key made by `transform` comes from where all of
+    /// its inputs do. Absent or empty: every source.
     #[serde(
         default,
         deserialize_with = "null_is_empty",

@@ -49,7 +49,8 @@ pub(super) fn extract(
     document: &SecretValue,
     how: &Extract,
 ) -> Result<Vec<Member>, ExtractDocument> {
-    let members = match how.format {
+    let format = how.format.unwrap_or_else(|| guess(document));
+    let members = match format {
         ExtractFormat::Json => json(document.expose(), &PropertyPath::parse(&how.property))?,
         ExtractFormat::Dotenv => dotenv::read(document.expose())?
             .into_iter()
@@ -63,6 +64,14 @@ pub(super) fn extract(
         return Err(ExtractDocument::TooMany);
     }
     Ok(members)
+}
+
+fn guess(document: &SecretValue) -> ExtractFormat {
+    if document.expose().trim_ascii_start().starts_with(b"{") {
+        ExtractFormat::Json
+    } else {
+        ExtractFormat::Dotenv
+    }
 }
 
 /// A way into a JSON document: `data.users.0.token`. Members and array indices are separated by dots;
@@ -216,7 +225,7 @@ mod tests {
 
     fn members(document: &str, property: &str) -> Result<Vec<(String, String)>, ExtractDocument> {
         let how = Extract {
-            format: ExtractFormat::Json,
+            format: Some(ExtractFormat::Json),
             property: property.to_owned(),
         };
         Ok(extract(&SecretValue::from(document), &how)?
@@ -294,6 +303,19 @@ mod tests {
             vec![("a".to_owned(), deep)],
             "depth costs no stack: deeper levels stay text"
         );
+    }
+
+    #[test]
+    fn without_a_format_the_first_brace_decides() {
+        let how = Extract {
+            format: None,
+            property: String::new(),
+        };
+        for document in [" {\"A\": \"1\"}", "A=1", "# {\nA=1"] {
+            let members = extract(&SecretValue::from(document), &how).unwrap();
+            assert_eq!(members[0].name.as_deref(), Some("A"), "{document}");
+            assert_eq!(members[0].value.expose(), b"1", "{document}");
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(super) fn source_path(index: usize, field: &str) -> String {
 
 /// The field path of one entry of a map: `spec.transform.data.DB_URL`, or with brackets where the key
 /// is no identifier: `spec.transform.data[app.yaml]`.
-pub(super) fn member_path(parent: &str, key: &str) -> String {
+pub(crate) fn member_path(parent: &str, key: &str) -> String {
     let identifier = !key.is_empty()
         && key
             .bytes()

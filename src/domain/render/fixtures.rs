@@ -164,7 +164,7 @@ pub(super) fn template_sync(template: &str) -> ValidatedSync {
     let mut sync = sync(vec![source("vault")]);
     sync.transform
         .data
-        .insert(key("OUT"), Making::Template(template.to_owned()));
+        .insert(key("OUT"), Making::Template(template.into()));
     sync.transform.keep_only_declared = true;
     sync
 }

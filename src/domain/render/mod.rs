@@ -42,6 +42,7 @@ mod tests;
 
 pub use assemble::{SourceAnswer, TemplateTexts, render, template_references};
 pub use extract::PropertyPath;
+pub(crate) use faults::member_path;
 pub use refused::{REFUSED_KEYS, REFUSED_PREFIXES, is_refused_key};
 pub use target::{MAX_OBJECT_BYTES, target_data};
 pub use template::{MAX_OUTPUT_BYTES, TemplateProblem, check_template};

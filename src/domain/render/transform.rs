@@ -8,14 +8,15 @@
 //! target gets it exactly when its selection would take everything that it is made of. What is made of
 //! nothing (a constant) has no source and no tags.
 //!
-//! **Optional keys** (`transform.optional`): what is made of nothing but absent optional keys is absent.
+//! **Optional keys** (`transform.optional`): what is made of one that is absent is absent, too, unless its
+//! template asks first (`is defined`, `default`, `{% if KEY %}`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::assemble::TemplateTexts;
 use super::derive::derive;
-use super::faults::{Faults, invalid, member_path, shown, shown_all};
+use super::faults::{Faults, invalid, member_path, shown};
 use super::ssh::public_key;
 use super::template::{Engine, RenderTemplate, Rendered};
 use crate::bundle::{Bundle, BundleEntry, Provenance};
@@ -75,10 +76,10 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// One key; `None` when it is absent because everything that it is made of is optional and absent.
+    /// One key; `None` when it is absent because an optional key that it is made of is.
     fn make(&mut self, path: &str, making: &Making) -> Result<Option<BundleEntry>, Box<Fault>> {
         match making {
-            Making::Template(text) => self.render(&format!("{path}.template"), text),
+            Making::Template(text) => self.render(&format!("{path}.template"), text.expose()),
             Making::TemplateFrom { config_map, key } => {
                 let path = format!("{path}.templateFrom");
                 match self.templates.get(config_map, key) {
@@ -127,10 +128,14 @@ impl Maker<'_> {
                 provenance: shared_provenance([&entry.provenance]),
             })),
             None if self.spec.optional.contains(from) => Ok(None),
-            None => Err(boxed(absent(
-                &format!("{path}.from"),
-                &format!("{} is absent", shown(from.as_str())),
-            ))),
+            None => {
+                let message = format!("{} is absent", shown(from.as_str()));
+                Err(boxed(self.absent(
+                    &format!("{path}.from"),
+                    message,
+                    [from.as_str()],
+                )))
+            }
         }
     }
 
@@ -141,8 +146,38 @@ impl Maker<'_> {
                 provenance: self.provenance(&keys),
             })),
             Ok(Rendered::Absent) => Ok(None),
-            Err(error) => Err(boxed(template_fault(path, &error))),
+            Err(error) => Err(boxed(self.template_fault(path, &error))),
         }
+    }
+
+    fn template_fault(&self, path: &str, error: &RenderTemplate) -> Fault {
+        let message = error.to_string();
+        match error {
+            RenderTemplate::Absent { names, .. } => {
+                self.absent(path, message, names.iter().map(String::as_str))
+            }
+            RenderTemplate::NotText { .. } => {
+                failed(path, message).hint("Bytes can be encoded first: `{{ KEY | b64encode }}`")
+            }
+            RenderTemplate::Output => invalid(path, message, Reason::TooLarge),
+            _ => failed(path, message),
+        }
+    }
+
+    fn absent<'n>(
+        &self,
+        path: &str,
+        message: String,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Fault {
+        let made = names
+            .into_iter()
+            .any(|name| self.spec.data.contains_key(name));
+        failed(path, message).hint(if made {
+            "What `transform` makes sees the sources' keys only, not what it makes elsewhere"
+        } else {
+            "Check `select` and `rename` of the sources, or list the key in `transform.optional`"
+        })
     }
 
     fn provenance(&self, keys: &BTreeSet<Key>) -> Provenance {
@@ -157,31 +192,6 @@ fn boxed(fault: Fault) -> Box<Fault> {
 
 fn failed(path: &str, message: String) -> Fault {
     invalid(path, message, Reason::RenderFailed)
-}
-
-fn absent(path: &str, message: &str) -> Fault {
-    failed(path, message.to_owned())
-        .hint("Check `select` and `rename` of the sources, or list the key in `transform.optional`")
-}
-
-fn template_fault(path: &str, error: &RenderTemplate) -> Fault {
-    let with_names = |names: &BTreeSet<String>| match names.len() {
-        0 => error.to_string(),
-        _ => format!("{error}: {}", shown_all(names.iter().map(String::as_str))),
-    };
-    match error {
-        RenderTemplate::Absent { names, .. } => absent(path, &with_names(names)),
-        RenderTemplate::OptionalPrinted { names, .. } => failed(path, with_names(names)).hint(
-            "Say what stands in its place: `{{ KEY | default('') }}`, or `{% if KEY %}` around it",
-        ),
-        RenderTemplate::NotText { names } => {
-            let names = shown_all(names.iter().map(Key::as_str));
-            failed(path, format!("{error}: {names}"))
-                .hint("Bytes can be encoded first: `{{ KEY | b64encode }}`")
-        }
-        RenderTemplate::Output => invalid(path, error.to_string(), Reason::TooLarge),
-        _ => failed(path, error.to_string()),
-    }
 }
 
 /// What all of `inputs` have in common.

@@ -15,6 +15,7 @@ use super::names::{Unknown, first_unknown};
 use crate::bundle::Bundle;
 use crate::keys::InstallationKey;
 use crate::names::{Key, SyncId};
+use crate::render::faults::shown_all;
 use crate::secret::SecretValue;
 
 /// The most bytes that one template makes: what a Secret can hold.
@@ -97,23 +98,15 @@ pub(in crate::render) enum RenderTemplate {
     #[error(transparent)]
     Text(#[from] TemplateProblem),
     /// It needs keys that are not there.
-    #[error("the template, line {line}, uses what is absent")]
+    #[error("the template, line {line}, uses what is absent{}", listed(names.iter().map(String::as_str)))]
     Absent {
         /// Counted from 1.
         line: usize,
         /// Names of keys, as far as they stand in the template; empty when it computes them.
         names: BTreeSet<String>,
     },
-    /// It prints an absent optional key next to present ones.
-    #[error("the template, line {line}, prints what is optional and absent")]
-    OptionalPrinted {
-        /// Counted from 1.
-        line: usize,
-        /// The optional keys.
-        names: BTreeSet<String>,
-    },
     /// It uses bytes as text.
-    #[error("the template uses as text what is not UTF-8")]
+    #[error("the template uses as text what is not UTF-8{}", listed(names.iter().map(Key::as_str)))]
     NotText {
         /// Their keys.
         names: BTreeSet<Key>,
@@ -142,12 +135,19 @@ pub(in crate::render) enum RenderTemplate {
     },
 }
 
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    match names.len() {
+        0 => String::new(),
+        _ => format!(": {}", shown_all(names)),
+    }
+}
+
 /// What a template gives.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::render) enum Rendered {
     /// A value, and the keys that it was made of.
     Value(SecretValue, BTreeSet<Key>),
-    /// Nothing, because everything that it is made of is optional and absent.
+    /// Nothing, because it uses an optional key that is absent.
     Absent,
 }
 
@@ -191,35 +191,21 @@ impl Engine {
             }),
             Ok(value) => Ok(Rendered::Value(value, lookups.found)),
             Err(Failure::Other(error)) => Err(error),
-            Err(Failure::Undefined { line }) => self.explain(source, line, &lookups),
+            Err(Failure::Undefined { .. }) if self.stumbled_over_optional(&lookups) => {
+                Ok(Rendered::Absent)
+            }
+            Err(Failure::Undefined { line }) => Err(self.absent(source, line)),
         }
     }
 
-    /// What it means that a template uses something undefined. It stopped there, so it runs once more,
-    /// leniently, to see everything that it would have looked up.
-    fn explain(
-        &mut self,
-        source: &str,
-        line: usize,
-        stopped: &Lookups,
-    ) -> Result<Rendered, RenderTemplate> {
-        let (_, all) = self.attempt(source, UndefinedBehavior::Chainable);
-        let (optional, required): (BTreeSet<String>, BTreeSet<String>) = all
-            .missed
-            .into_iter()
-            .partition(|name| self.is_optional(name));
-        if !self.stumbled_over_optional(stopped) {
-            // A name that the template computes may be a value: it is shown only where it stands in the
-            // template anyway.
-            let mut names = required;
-            names.retain(|name| source.contains(name.as_str()));
-            return Err(RenderTemplate::Absent { line, names });
-        }
-        if all.found.is_empty() && required.is_empty() {
-            return Ok(Rendered::Absent);
-        }
-        let names = optional;
-        Err(RenderTemplate::OptionalPrinted { line, names })
+    /// Names every key that is absent. The template stopped at the first, so it runs once more, leniently.
+    fn absent(&mut self, source: &str, line: usize) -> RenderTemplate {
+        let (_, lookups) = self.attempt(source, UndefinedBehavior::Chainable);
+        // A name that the template computes may be a value: it is shown only where it stands in the
+        // template anyway.
+        let mut names = lookups.missed;
+        names.retain(|name| !self.is_optional(name) && source.contains(name.as_str()));
+        RenderTemplate::Absent { line, names }
     }
 
     fn stumbled_over_optional(&self, lookups: &Lookups) -> bool {

@@ -7,8 +7,7 @@
 //!
 //! **Absent keys** are errors that name the key, wherever one is printed, compared as text or handed to a
 //! filter. `is defined` and `default("…")` may ask for any. A key listed in `transform.optional` may also be
-//! asked by `{% if KEY %}`; and what is made of nothing but absent optional keys is absent itself, while
-//! printing one next to present keys stays an error, because half a document is worse than none.
+//! asked by `{% if KEY %}`; and what prints one that is absent is absent itself: half of it would be worse.
 //!
 //! **Filters.** Text: `default`, `indent(width)`, `join(sep)`, `length`, `lines`, `lower`, `quote` (one word
 //! for a POSIX shell), `replace(old, new)`, `split(sep)`, `trim`, `upper`, `urlencode` (everything but

@@ -133,13 +133,13 @@ fn documents_are_taken_apart_after_decoding_and_before_selecting() {
     let mut sync = sync(vec![source("vault"), source("file")]);
     sync.sources[0].decode = Some(Decode::Base64);
     sync.sources[0].extract = Some(Extract {
-        format: ExtractFormat::Json,
+        format: Some(ExtractFormat::Json),
         property: "data".to_owned(),
     });
     sync.sources[0].select.matching = Some(Regex::new("^db").unwrap());
     sync.sources[0].rename.prefix = "X_".to_owned();
     sync.sources[1].extract = Some(Extract {
-        format: ExtractFormat::Dotenv,
+        format: None,
         property: String::new(),
     });
     // {"data": {"dbUrl": "u", "other": 1}}
@@ -165,7 +165,7 @@ fn every_problem_of_every_source_is_told_at_once() {
     let mut sync = sync(vec![source("a"), source("b"), source("c")]);
     sync.sources[0].decode = Some(Decode::Base64);
     sync.sources[1].extract = Some(Extract {
-        format: ExtractFormat::Json,
+        format: Some(ExtractFormat::Json),
         property: String::new(),
     });
     sync.sources[1].require = vec![key("K")];

@@ -59,12 +59,12 @@ fn busy_sync(conflicts: Conflicts) -> ValidatedSync {
             key("ALL"),
             Making::Template(
                 "{% for name, value in keys | items %}{{ name }}={{ value | quote }}\n{% endfor %}"
-                    .to_owned(),
+                    .into(),
             ),
         ),
         (
             key("HASH"),
-            Making::Template("{{ TOKEN | default('t') | bcrypt(cost=4) }}".to_owned()),
+            Making::Template("{{ TOKEN | default('t') | bcrypt(cost=4) }}".into()),
         ),
         (
             key("DERIVED"),
@@ -274,14 +274,14 @@ fn failing_syncs(conflicts: Conflicts) -> Vec<ValidatedSync> {
     ] {
         syncs.push(with(conflicts, &|sync| {
             sync.sources[0].extract = Some(Extract {
-                format,
+                format: Some(format),
                 property: property.to_owned(),
             });
         }));
     }
     let templates = FAILING_TEMPLATES
         .iter()
-        .map(|text| Making::Template((*text).to_owned()));
+        .map(|text| Making::Template((*text).into()));
     for making in templates.chain([Making::SshPublicKey { from: key("S") }]) {
         syncs.push(with(Conflicts::LaterWins, &|sync| {
             sync.transform.data.insert(key("OUT"), making.clone());

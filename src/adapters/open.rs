@@ -1,0 +1,85 @@
+//! What every kind of store looks like once it has been opened.
+
+use async_trait::async_trait;
+use penstock_domain::bundle::Snapshot;
+use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::names::NamespaceName;
+use penstock_domain::stores::Capabilities;
+use penstock_domain::stores::access::RemotePath;
+use penstock_domain::sync::{SourceOptions, ValidatedSource};
+
+/// Everything that decides what a read returns, and nothing else: what selects and renames later is not
+/// part of it, so that syncs which differ only there share one read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StoreQuery {
+    /// The environment.
+    pub environment: Option<String>,
+    /// The path.
+    pub path: RemotePath,
+    /// Folders below it, too.
+    pub recursive: bool,
+    /// The field.
+    pub field: Option<String>,
+    /// The pinned version.
+    pub version: Option<String>,
+    /// What only one kind of store understands.
+    pub options: SourceOptions,
+    /// The asking namespace, where the answer depends on it because the other side must consent.
+    pub on_behalf_of: Option<NamespaceName>,
+}
+
+impl StoreQuery {
+    /// What `source` asks of its store.
+    pub fn of(source: &ValidatedSource) -> Result<Self, Fault> {
+        let path = RemotePath::parse(&source.path).map_err(|problem| {
+            Fault::new(FaultClass::Invalid, "path", format!("the path {problem}"))
+        })?;
+        Ok(Self {
+            environment: source.environment.clone(),
+            path: if source.select.recursive {
+                path.as_folder()
+            } else {
+                path
+            },
+            recursive: source.select.recursive,
+            field: source.field.clone(),
+            version: source.version.clone(),
+            options: source.options.clone(),
+            on_behalf_of: None,
+        })
+    }
+}
+
+/// Why a store gives no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreFailure {
+    /// The fault, about the store.
+    pub fault: Fault,
+    /// Whether what was fetched when the store was opened may be out of date.
+    pub blames_credentials: bool,
+}
+
+impl From<Fault> for StoreFailure {
+    fn from(fault: Fault) -> Self {
+        Self {
+            fault,
+            blames_credentials: false,
+        }
+    }
+}
+
+/// A store that has been opened: its credentials have been fetched, and it may keep a login.
+#[async_trait]
+pub trait OpenedStore: Send + Sync {
+    /// Names the credentials without telling them.
+    fn credential_hash(&self) -> [u8; 32];
+
+    /// Answers one query, completely or not at all. `subject` names the store in faults.
+    async fn read(&self, subject: &str, query: &StoreQuery) -> Result<Snapshot, StoreFailure>;
+
+    /// Logs in and makes one cheap read.
+    async fn probe(&self, subject: &str) -> Result<Capabilities, StoreFailure>;
+
+    /// Gives back what the login gave. Errors are nobody's concern any more.
+    async fn close(&self);
+}

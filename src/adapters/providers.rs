@@ -1,0 +1,82 @@
+//! The one file that names every adapter: from the spec of a store to an opened store.
+//!
+//! A provider whose feature is off answers `NotSupported`.
+
+use std::sync::Arc;
+
+use penstock_domain::api::store::System;
+use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::stores::{Credentials, DataObjects, StoreCatalog, StoreObject};
+use penstock_domain::sync::SourceOptions;
+
+use crate::http::client::HttpLayer;
+use crate::open::{OpenedStore, StoreFailure};
+
+/// What stores and sources are reached through.
+#[derive(Clone)]
+pub struct Reached {
+    /// Outgoing HTTP.
+    pub http: Arc<HttpLayer>,
+    /// Store objects.
+    pub catalog: Arc<dyn StoreCatalog>,
+    /// Secrets, ConfigMaps and ServiceAccounts that stores name.
+    pub credentials: Arc<dyn Credentials>,
+    /// Secrets and ConfigMaps that are sources.
+    pub objects: Arc<dyn DataObjects>,
+}
+
+fn system(store: &StoreObject) -> Result<System<'_>, Fault> {
+    store.provider.variant().map_err(|error| {
+        Fault::new(
+            FaultClass::Invalid,
+            format!("{} spec.provider", store.reference),
+            error.to_string(),
+        )
+    })
+}
+
+/// The mount that a query sets, when it is not the store's own: what authorisation is about. Decided from
+/// the spec alone.
+pub(crate) fn foreign_mount(
+    store: &StoreObject,
+    options: &SourceOptions,
+) -> Result<Option<String>, Fault> {
+    match system(store)? {
+        #[cfg(feature = "vault")]
+        System::Vault(provider) => crate::vault::VaultStore::foreign_mount(provider, options)
+            .map_err(|error| error.fault(&store.reference.to_string())),
+        _ => Ok(None),
+    }
+}
+
+/// Opens a store: its credentials are fetched, nobody logs in yet.
+pub(crate) async fn open(
+    store: &StoreObject,
+    reached: &Reached,
+) -> Result<Arc<dyn OpenedStore>, StoreFailure> {
+    match system(store)? {
+        #[cfg(feature = "vault")]
+        System::Vault(provider) => {
+            let opened = crate::vault::VaultStore::open(
+                store,
+                provider,
+                &reached.http,
+                &reached.credentials,
+            )
+            .await
+            .map_err(|error| StoreFailure::from(error.fault(&store.reference.to_string())))?;
+            Ok(Arc::new(opened))
+        }
+        #[cfg(not(feature = "vault"))]
+        System::Vault(_) => Err(not_built(store, "vault").into()),
+        System::Kubernetes(_) => Err(not_built(store, "kubernetes").into()),
+    }
+}
+
+fn not_built(store: &StoreObject, provider: &str) -> Fault {
+    Fault::new(
+        FaultClass::NotSupported,
+        format!("{} spec.provider.{provider}", store.reference),
+        "this build has no such provider",
+    )
+}

@@ -1,0 +1,86 @@
+//! Requests in a session: with a token, and with one new login where a token turns out to be dead.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::answer::{self, Rejection};
+use super::error::VaultError;
+use super::login::with_wait;
+use super::session::{AfterDenial, Session, Token};
+use crate::http::client::{Request, Response};
+
+/// A client of one store.
+pub(super) struct Client {
+    session: Arc<Session>,
+}
+
+/// What is read: segments below `/v1/`, a query, and a name for it in messages.
+#[derive(Debug, Clone)]
+pub(super) struct Resource {
+    pub(super) segments: Vec<String>,
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) name: String,
+}
+
+impl Client {
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        Self { session }
+    }
+
+    pub(super) fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// Reads a resource and understands its data.
+    pub(super) async fn read<T>(
+        &self,
+        resource: &Resource,
+        understand: impl Fn(&RawValue) -> Result<T, Rejection>,
+    ) -> Result<T, VaultError> {
+        let response = self.get(resource).await?;
+        answer::data(response.status.as_u16(), response.body())
+            .and_then(understand)
+            .map_err(|rejection| VaultError::read(&resource.name, with_wait(rejection, &response)))
+    }
+
+    /// On 403, whose text does not say whether the token or the policy is to blame: one new login, one more
+    /// try, then it is a denial.
+    async fn get(&self, resource: &Resource) -> Result<Response, VaultError> {
+        let token = self.session.token().await?;
+        let response = self.get_with(resource, &token).await?;
+        if response.status != http::StatusCode::FORBIDDEN {
+            self.session.forget_denied(&resource.name);
+            return Ok(response);
+        }
+        match self.session.after_denial(&token, &resource.name).await? {
+            AfterDenial::Denied => {
+                self.session.remember_denied(&resource.name);
+                Ok(response)
+            }
+            AfterDenial::TryAgain(token) => {
+                // The first answer's place in the budget is given back before the second is read.
+                drop(response);
+                let response = self.get_with(resource, &token).await?;
+                if response.status == http::StatusCode::FORBIDDEN {
+                    self.session.remember_denied(&resource.name);
+                }
+                Ok(response)
+            }
+        }
+    }
+
+    async fn get_with(&self, resource: &Resource, token: &Token) -> Result<Response, VaultError> {
+        let segments = ["v1"]
+            .into_iter()
+            .chain(resource.segments.iter().map(String::as_str));
+        let mut request = Request::get(segments);
+        for (name, value) in &resource.query {
+            request = request.query(name, value);
+        }
+        self.session
+            .transport()
+            .send(request, Some(token.value()))
+            .await
+    }
+}

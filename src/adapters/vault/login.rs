@@ -1,0 +1,254 @@
+//! The requests around tokens: logging in, looking up, renewing, revoking.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use penstock_domain::secret::SecretValue;
+use penstock_domain::stores::Credentials;
+use penstock_domain::stores::access::RemotePath;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::answer::{self, Rejection};
+use super::error::VaultError;
+use super::settings::Method;
+use crate::http::client::{HttpClient, Request, Response};
+
+/// No lease is taken to be longer: what comes from outside is bounded.
+const MAX_LEASE: Duration = Duration::from_hours(24 * 366);
+
+/// Makes single requests, in a namespace, with or without a token.
+pub(super) struct Transport {
+    pub(super) http: HttpClient,
+    pub(super) namespace: Option<String>,
+}
+
+/// What a login or a renewal gives.
+pub(super) struct Grant {
+    pub(super) token: SecretValue,
+    /// How long it lives; `None`: for ever, or it is not known.
+    pub(super) lease: Option<Duration>,
+    pub(super) renewable: bool,
+    /// How often it may be used, where that is counted.
+    pub(super) uses: Option<u64>,
+}
+
+impl Grant {
+    /// A token of which nothing else is known.
+    fn unknown(token: &SecretValue) -> Self {
+        Self {
+            token: token.clone(),
+            lease: None,
+            renewable: false,
+            uses: None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    client_token: String,
+    #[serde(default)]
+    lease_duration: u64,
+    #[serde(default)]
+    renewable: bool,
+    #[serde(default)]
+    num_uses: u64,
+}
+
+#[derive(Deserialize)]
+struct Lookup {
+    #[serde(default)]
+    ttl: u64,
+    #[serde(default)]
+    renewable: bool,
+}
+
+impl Transport {
+    /// Sends a request; what is not an answer is an error.
+    pub(super) async fn send(
+        &self,
+        request: Request,
+        token: Option<&SecretValue>,
+    ) -> Result<Response, VaultError> {
+        let failed = |source| VaultError::Send {
+            host: self.http.host().to_owned(),
+            source,
+        };
+        // An agent or proxy on the way may insist on it, as a guard against forged requests.
+        let mut request = request.header("x-vault-request", "true").map_err(failed)?;
+        if let Some(namespace) = &self.namespace {
+            request = request
+                .header("x-vault-namespace", namespace)
+                .map_err(failed)?;
+        }
+        if let Some(token) = token {
+            request = request.credential("x-vault-token", token).map_err(failed)?;
+        }
+        self.http.send(&request).await.map_err(failed)
+    }
+
+    /// Logs in. `credentials` gives the token of a ServiceAccount, fresh for each login.
+    pub(super) async fn log_in(
+        &self,
+        method: &Method,
+        credentials: &Arc<dyn Credentials>,
+    ) -> Result<Grant, VaultError> {
+        match method {
+            // A token that may not even look itself up is taken as it is: the first read will tell.
+            Method::Token(token) => match self.look_up(token).await {
+                Err(VaultError::LogIn { .. }) => Ok(Grant::unknown(token)),
+                found => found,
+            },
+            Method::AppRole {
+                mount,
+                role_id,
+                secret_id,
+            } => {
+                let body = AppRoleLogin {
+                    role_id: readable(role_id)?,
+                    secret_id: readable(secret_id)?,
+                };
+                self.exchange(mount, &body, "Check the role id and the secret id, and whether it has expired or been used up")
+                    .await
+            }
+            Method::Kubernetes {
+                mount,
+                role,
+                request,
+            } => {
+                let jwt = credentials
+                    .service_account_token(request)
+                    .await
+                    .map_err(VaultError::Credentials)?;
+                let body = KubernetesLogin {
+                    role,
+                    jwt: readable(&jwt)?,
+                };
+                self.exchange(mount, &body, "Check the role: the ServiceAccount, its namespace and the audience that it is bound to")
+                    .await
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        mount: &RemotePath,
+        body: &impl Serialize,
+        hint: &'static str,
+    ) -> Result<Grant, VaultError> {
+        let json = serde_json::to_vec(body).map_err(|_| VaultError::LogIn { hint })?;
+        let segments = ["v1", "auth"]
+            .into_iter()
+            .chain(mount.segments().iter().map(String::as_str))
+            .chain(["login"]);
+        let request = Request::post(segments, Zeroizing::new(json));
+        let response = self.send(request, None).await?;
+        grant(&response).map_err(|rejection| refused(rejection, &response, hint))
+    }
+
+    /// What is known about a token that somebody made.
+    pub(super) async fn look_up(&self, token: &SecretValue) -> Result<Grant, VaultError> {
+        let request = Request::get(["v1", "auth", "token", "lookup-self"]);
+        let response = self.send(request, Some(token)).await?;
+        let found = answer::data(response.status.as_u16(), response.body()).and_then(|data| {
+            serde_json::from_str::<Lookup>(data.get())
+                .map_err(|_| Rejection::Unbelievable(response.status.as_u16()))
+        });
+        match found {
+            Ok(found) => Ok(Grant {
+                token: token.clone(),
+                lease: lease(found.ttl),
+                renewable: found.renewable,
+                uses: None,
+            }),
+            Err(Rejection::Denied) => Err(VaultError::LogIn {
+                hint: "The token is unknown or has expired, or its policies do not let it look itself up",
+            }),
+            Err(rejection) => Err(VaultError::read(
+                "auth/token/lookup-self",
+                with_wait(rejection, &response),
+            )),
+        }
+    }
+
+    /// Renews a token.
+    pub(super) async fn renew(&self, token: &SecretValue) -> Result<Grant, VaultError> {
+        let request = Request::post(
+            ["v1", "auth", "token", "renew-self"],
+            Zeroizing::new(b"{}".to_vec()),
+        );
+        let response = self.send(request, Some(token)).await?;
+        grant(&response).map_err(|rejection| {
+            VaultError::read("auth/token/renew-self", with_wait(rejection, &response))
+        })
+    }
+
+    /// Revokes a token that we got ourselves. Nothing hangs on it: it would die by itself.
+    pub(super) async fn revoke(&self, token: &SecretValue) {
+        let request = Request::post(
+            ["v1", "auth", "token", "revoke-self"],
+            Zeroizing::new(b"{}".to_vec()),
+        );
+        self.send(request, Some(token)).await.ok();
+    }
+}
+
+#[derive(Serialize)]
+struct AppRoleLogin<'a> {
+    role_id: &'a str,
+    secret_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct KubernetesLogin<'a> {
+    role: &'a str,
+    jwt: &'a str,
+}
+
+fn readable(value: &SecretValue) -> Result<&str, VaultError> {
+    value.expose_text().ok_or(VaultError::LogIn {
+        hint: "The credential is no text",
+    })
+}
+
+fn grant(response: &Response) -> Result<Grant, Rejection> {
+    let status = response.status.as_u16();
+    let auth = answer::auth(status, response.body())?;
+    let auth: Auth =
+        serde_json::from_str(auth.get()).map_err(|_| Rejection::Unbelievable(status))?;
+    Ok(Grant {
+        token: SecretValue::new(auth.client_token),
+        lease: lease(auth.lease_duration),
+        renewable: auth.renewable,
+        uses: (auth.num_uses > 0).then_some(auth.num_uses),
+    })
+}
+
+/// 0 is "never expires".
+fn lease(seconds: u64) -> Option<Duration> {
+    (seconds > 0).then(|| Duration::from_secs(seconds).min(MAX_LEASE))
+}
+
+/// Puts what the header says into a rejection that has room for it.
+pub(super) fn with_wait(rejection: Rejection, response: &Response) -> Rejection {
+    match rejection {
+        Rejection::Throttled(None) => Rejection::Throttled(response.retry_after),
+        other => other,
+    }
+}
+
+/// Login errors differ in text by version and method: 400 and 403 are refusals, 404 and 405 mean that the
+/// method is not mounted there.
+fn refused(rejection: Rejection, response: &Response, hint: &'static str) -> VaultError {
+    match rejection {
+        Rejection::Denied | Rejection::BadRequest => VaultError::LogIn { hint },
+        Rejection::Missing | Rejection::NoRoute => VaultError::AuthMethod {
+            message: "no auth method is mounted where the store says",
+        },
+        Rejection::WrongEngine => VaultError::AuthMethod {
+            message: "the auth method gives no token, or asks for more than the store has",
+        },
+        other => VaultError::read("auth", with_wait(other, response)),
+    }
+}

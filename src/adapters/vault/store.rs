@@ -1,0 +1,163 @@
+//! One opened Vault store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use penstock_domain::api::vault::VaultProvider;
+use penstock_domain::bundle::Snapshot;
+use penstock_domain::stores::access::RemotePath;
+use penstock_domain::stores::{Capabilities, Capability, Credentials, StoreObject};
+use penstock_domain::sync::SourceOptions;
+
+use super::answer::KvVersion;
+use super::client::Client;
+use super::error::VaultError;
+use super::kv::{Kv, Query};
+use super::login::Transport;
+use super::session::Session;
+use super::settings::{Settings, own_mount, parse_mount};
+use crate::http::client::{ClientSettings, HttpLayer};
+use crate::http::egress::Origin;
+use crate::open::{OpenedStore, StoreFailure, StoreQuery};
+
+/// A Vault or OpenBao that has been opened: settings checked, credentials fetched, nobody logged in yet.
+pub struct VaultStore {
+    kv: Kv,
+    mount: RemotePath,
+    credential_hash: [u8; 32],
+}
+
+impl VaultStore {
+    /// Opens a store.
+    pub async fn open(
+        store: &StoreObject,
+        provider: &VaultProvider,
+        layer: &HttpLayer,
+        credentials: &Arc<dyn Credentials>,
+    ) -> Result<Self, VaultError> {
+        let settings = Settings::read(store, provider, credentials.as_ref()).await?;
+        let credential_hash = settings.credential_hash();
+        let http = layer
+            .client(&ClientSettings {
+                address: &provider.address,
+                origin: Origin::of(store),
+                namespace: if store.is_cluster() {
+                    ""
+                } else {
+                    store.home.as_str()
+                },
+                tls: &settings.tls,
+                limits: &store.limits,
+            })
+            .map_err(VaultError::Open)?;
+        let transport = Transport {
+            http,
+            namespace: settings.namespace,
+        };
+        let session = Session::new(transport, settings.method, Arc::clone(credentials));
+        Ok(Self {
+            kv: Kv::new(Client::new(session), settings.kv_version),
+            mount: settings.mount,
+            credential_hash,
+        })
+    }
+
+    /// The mount that a source sets, when it is not the store's own. Decided from the spec alone, because
+    /// authorisation comes before anything is opened.
+    pub fn foreign_mount(
+        provider: &VaultProvider,
+        options: &SourceOptions,
+    ) -> Result<Option<String>, VaultError> {
+        let SourceOptions::Vault { mount: Some(set) } = options else {
+            return Ok(None);
+        };
+        let set = parse_mount(set).ok_or_else(no_mount)?;
+        let own = own_mount(provider)?;
+        Ok((set != own).then(|| set.to_text()))
+    }
+
+    async fn answer(&self, query: &StoreQuery) -> Result<Snapshot, VaultError> {
+        if query.environment.is_some() {
+            return Err(VaultError::ask(
+                "Vault has no environments: remove `environment`, or make it part of the path",
+            ));
+        }
+        let mount = match &query.options {
+            SourceOptions::None | SourceOptions::Vault { mount: None } => self.mount.clone(),
+            SourceOptions::Vault { mount: Some(mount) } => {
+                parse_mount(mount).ok_or_else(no_mount)?
+            }
+            SourceOptions::Kubernetes { .. } => {
+                return Err(VaultError::ask(
+                    "`options.kubernetes` does not fit a store of Vault",
+                ));
+            }
+        };
+        let version = match query.version.as_deref().map(str::parse) {
+            None => None,
+            Some(Ok(version)) if version > 0 => Some(version),
+            Some(_) => {
+                return Err(VaultError::ask(
+                    "`version` must be a number from 1: the version of the secret",
+                ));
+            }
+        };
+        self.kv
+            .read(Query {
+                mount: &mount,
+                path: &query.path,
+                recursive: query.recursive,
+                field: query.field.as_deref(),
+                version,
+            })
+            .await
+    }
+
+    async fn look(&self) -> Result<Capabilities, VaultError> {
+        let version = self.kv.check(&self.mount).await?;
+        let mut capabilities = Capabilities::from([Capability::Read, Capability::List]);
+        if version == KvVersion::Two {
+            capabilities.extend([Capability::Versions, Capability::Tags]);
+        }
+        Ok(capabilities)
+    }
+}
+
+#[cfg(test)]
+impl VaultStore {
+    pub(super) fn session(&self) -> &Session {
+        self.kv.client().session()
+    }
+}
+
+fn no_mount() -> VaultError {
+    VaultError::ask("`options.vault.mount` must be a path such as `secret` or `team/kv`")
+}
+
+fn failure(error: &VaultError, subject: &str) -> StoreFailure {
+    StoreFailure {
+        fault: error.fault(subject),
+        blames_credentials: error.blames_credentials(),
+    }
+}
+
+#[async_trait]
+impl OpenedStore for VaultStore {
+    fn credential_hash(&self) -> [u8; 32] {
+        self.credential_hash
+    }
+
+    async fn read(&self, subject: &str, query: &StoreQuery) -> Result<Snapshot, StoreFailure> {
+        self.answer(query)
+            .await
+            .map_err(|error| failure(&error, subject))
+    }
+
+    async fn probe(&self, subject: &str) -> Result<Capabilities, StoreFailure> {
+        self.look().await.map_err(|error| failure(&error, subject))
+    }
+
+    async fn close(&self) {
+        self.kv.client().session().close().await;
+    }
+}

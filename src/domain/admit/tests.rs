@@ -1,0 +1,567 @@
+use super::admit;
+use crate::api::secret_sync::SecretSync;
+use crate::conditions::Reason;
+use crate::sync::{
+    Adopt, Conflicts, Destination, Making, Origin, SecretType, SourceOptions, StoreKind,
+    ValidatedSync, WorkloadKind, WorkloadScope,
+};
+
+fn object(spec: &str) -> SecretSync {
+    let yaml = format!(
+        "apiVersion: penstock.dev/v1alpha1\nkind: SecretSync\n\
+         metadata: {{name: panbot, namespace: prod, generation: 3}}\nspec:\n{spec}"
+    );
+    serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+}
+
+/// A spec that is good, with `more` beside it.
+fn with(more: &str) -> SecretSync {
+    object(&format!(
+        "  sources: [{{name: vault, store: {{name: openbao}}, path: apps/panbot}}]\n\
+         \x20 targets: [{{name: env, secret: {{}}}}]\n{more}"
+    ))
+}
+
+fn with_source(source: &str) -> SecretSync {
+    object(&format!(
+        "  sources: [{source}]\n  targets: [{{name: env, secret: {{}}}}]\n"
+    ))
+}
+
+fn with_target(target: &str) -> SecretSync {
+    object(&format!(
+        "  sources: [{{name: vault, store: {{name: openbao}}}}]\n  targets: [{target}]\n"
+    ))
+}
+
+fn admitted(object: &SecretSync) -> ValidatedSync {
+    admit(object).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// `reason field: message` of each problem.
+fn problems(object: &SecretSync) -> Vec<String> {
+    let problems = admit(object).map(|_| ()).unwrap_err();
+    let problems = problems.as_slice().iter();
+    problems
+        .map(|problem| {
+            format!(
+                "{} {}: {}",
+                problem.reason, problem.subject, problem.message
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn the_common_case_gets_every_default() {
+    let sync = admitted(&with(""));
+    assert_eq!(sync.id.to_string(), "prod/panbot");
+    assert_eq!(sync.generation, 3);
+    assert_eq!(sync.interval.as_secs(), 600);
+    assert!(!sync.suspend);
+    assert_eq!(sync.conflicts, Conflicts::LaterWins);
+    assert_eq!(sync.max_deletes, Some(10));
+    assert_eq!(sync.history.older, 2);
+    assert_eq!(sync.history.max_age.as_secs(), 720 * 3600);
+    assert!(sync.history.keep_values);
+    let source = &sync.sources[0];
+    assert_eq!(source.path, "apps/panbot");
+    assert!(
+        matches!(&source.origin, Origin::Store(store) if store.kind == StoreKind::Namespaced
+            && store.name.as_str() == "openbao")
+    );
+    let target = &sync.targets[0];
+    assert_eq!(target.destination.object_name().as_str(), "panbot");
+    assert_eq!(target.destination.kind(), "Secret");
+    assert_eq!(target.adopt, Adopt::Never);
+    assert!(target.repair && !target.share_keys && !target.delete_with_sync);
+    assert!(sync.rollout.restart && sync.rollout.after_tampering);
+    assert_eq!(sync.rollout.workloads, WorkloadScope::Discover);
+    assert_eq!(sync.rollout.deadline.as_secs(), 600);
+    assert_eq!(
+        (
+            sync.rollout.max_restarts,
+            sync.rollout.restart_window.as_secs()
+        ),
+        (3, 3600)
+    );
+}
+
+/// Everything that this version can do.
+const FULL: &str = r#"
+  interval: 30s
+  suspend: true
+  conflicts: error
+  sources:
+  - name: vault
+    store: {name: openbao, kind: ClusterSecretStore}
+    environment: prod
+    path: /apps/panbot/
+    field: password
+    extract: {property: data.0.env}
+    decode: auto
+    version: "3"
+    options: {vault: {mount: kv/}}
+    select: {recursive: true, tags: {any: [api], all: [prod]}, keys: [a], matching: "^DB_", exclude: [b]}
+    rename: {stripPrefix: "x-", replace: [{matching: "^(.)-", with: "${1}_"}], map: {old: NEW}, case: screamingSnake, prefix: "P_"}
+    require: [P_DB_URL]
+    onUnavailable: useOthers
+  - {name: secret, secret: {name: overrides, optional: true}}
+  - {name: map, configMap: {name: settings}}
+  - {name: fixed, literal: {LOG_LEVEL: info}}
+  transform:
+    data:
+      URL: {template: "postgres://{{ DB_USER | urlencode }}@db\n"}
+      KEY: {derive: {from: SEED, hkdfSha256: {info: api}, encode: hex}}
+      MAC: {derive: {from: SEED, hmacSha256: {message: m}}}
+      PUB: {sshPublicKey: {from: DEPLOY}}
+      app.yaml: {templateFrom: {configMap: {name: app, key: app.yaml}}}
+    optional: [SENTRY_DSN]
+    keep: declared
+  targets:
+  - name: env
+    secret: {name: out, type: kubernetes.io/tls, labels: {team: a}, annotations: {example.com/x: y}, immutable: true, recreate: true}
+    select: {tags: {any: [api]}, sources: [vault], paths: [/apps/], keys: [LD_PRELOAD], matching: "."}
+    adopt: ifEqual
+    onDelete: delete
+    tampering: report
+    after: immediately
+  - {name: map, configMap: {name: out}, share: keys, adopt: always}
+  rollout:
+    workloads: {selector: {matchLabels: {app: api}, matchExpressions: [{key: tier, operator: In, values: [a, b]}]}}
+    strategy: {none: {}}
+    deadline: 5m
+    onFailure: hold
+    previous: {unknown: {}}
+    onTampering: never
+    budget: {maxRestarts: 1, per: 10m}
+    approval: none
+  guards: {maxDeletes: 0}
+  history: {keep: none}
+"#;
+
+#[test]
+fn everything_that_this_version_can_do_is_carried_over() {
+    let sync = admitted(&object(FULL));
+    assert!(sync.suspend);
+    assert_eq!(sync.conflicts, Conflicts::Error);
+    let source = &sync.sources[0];
+    assert_eq!(source.path, "apps/panbot/");
+    assert_eq!(
+        source.options,
+        SourceOptions::Vault {
+            mount: Some("kv/".to_owned())
+        }
+    );
+    assert_eq!(source.rename.replace.len(), 1);
+    assert!(source.select.recursive && source.select.matching.is_some());
+    assert_eq!(sync.sources.len(), 4);
+    assert_eq!(sync.transform.data.len(), 5);
+    assert!(sync.transform.keep_only_declared);
+    assert!(
+        matches!(&sync.transform.data["URL"], Making::Template(text) if text.expose().ends_with('\n'))
+    );
+    let Destination::Secret(secret) = &sync.targets[0].destination else {
+        panic!("a Secret");
+    };
+    assert_eq!(secret.secret_type, SecretType::Tls);
+    assert!(secret.immutable && secret.recreate);
+    assert_eq!(sync.targets[0].select.paths, ["apps"]);
+    assert!(sync.targets[0].delete_with_sync && !sync.targets[0].repair);
+    assert!(sync.targets[1].share_keys);
+    assert_eq!(
+        sync.rollout.workloads,
+        WorkloadScope::Selector("app=api,tier in (a,b)".to_owned())
+    );
+    assert!(!sync.rollout.restart && !sync.rollout.after_tampering);
+    assert_eq!(sync.max_deletes, Some(0));
+    assert!(!sync.history.keep_values);
+    assert_eq!(sync.history.older, 0);
+}
+
+#[test]
+fn listed_workloads_are_carried_over() {
+    let sync = admitted(&with(
+        "  rollout: {workloads: {list: [{kind: Deployment, name: api}, {kind: Rollout, name: api}]}}",
+    ));
+    let WorkloadScope::List(list) = sync.rollout.workloads else {
+        panic!("a list");
+    };
+    let kinds: Vec<WorkloadKind> = list.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, [WorkloadKind::Deployment, WorkloadKind::Rollout]);
+}
+
+const NOT_YET: &[(&str, &str)] = &[
+    ("  parameters: {tenant: {default: dev}}", "parameters"),
+    (
+        "  forEach: {source: vault, as: user, nameFrom: [id]}",
+        "forEach",
+    ),
+    ("  validate: [{name: a, key: K, matching: x}]", "validate"),
+    ("  notify: [{store: {name: d}, on: [Failed]}]", "notify"),
+    (
+        "  rollout: {strategy: {canary: {mode: pod}}}",
+        "rollout.strategy.canary",
+    ),
+    ("  rollout: {waves: [{name: a, rest: {}}]}", "rollout.waves"),
+    (
+        "  rollout: {windows: [{schedule: \"0 9 * * *\", duration: 1h}]}",
+        "rollout.windows",
+    ),
+    ("  rollout: {approval: required}", "rollout.approval"),
+    ("  rollout: {onFailure: rollback}", "rollout.onFailure"),
+    ("  rollout: {previous: {invalid: {}}}", "rollout.previous"),
+    (
+        "  transform: {data: {K: {derive: {from: S, hkdfSha256: {info: \"{{ u.id }}\"}}}}}",
+        "transform.data.K.derive.hkdfSha256.info",
+    ),
+];
+
+const SOURCES_NOT_YET: &[(&str, &str)] = &[
+    ("{name: f, file: {path: .env}}", "sources[0].file"),
+    (
+        "{name: p, processEnvironment: {}}",
+        "sources[0].processEnvironment",
+    ),
+    (
+        "{name: v, store: {name: s}, skipWhen: {variablesSet: [A]}}",
+        "sources[0].skipWhen",
+    ),
+];
+
+const TARGETS_NOT_YET: &[(&str, &str)] = &[
+    (
+        "{name: aws, store: {name: aws}, path: x}",
+        "targets[aws].store",
+    ),
+    ("{name: f, file: {path: .env}}", "targets[f].file"),
+    ("{name: e, secret: {}, wave: edge}", "targets[e].wave"),
+    ("{name: e, secret: {}, after: rollout}", "targets[e].after"),
+    (
+        "{name: e, secret: {}, then: [{http: {url: \"https://a.example\"}}]}",
+        "targets[e].then",
+    ),
+    (
+        "{name: e, secret: {}, healthCheck: {url: \"https://a.example\"}}",
+        "targets[e].healthCheck",
+    ),
+];
+
+#[test]
+fn what_this_version_cannot_do_is_refused_by_field() {
+    let rest = NOT_YET.iter().map(|(more, field)| (with(more), field));
+    let sources = SOURCES_NOT_YET.iter();
+    let sources = sources.map(|(source, field)| (with_source(source), field));
+    let targets = TARGETS_NOT_YET.iter();
+    let targets = targets.map(|(target, field)| (with_target(target), field));
+    for (object, field) in rest.chain(sources).chain(targets) {
+        let problems = admit(&object).map(|_| ()).unwrap_err();
+        let fields: Vec<&str> = problems
+            .as_slice()
+            .iter()
+            .map(|problem| problem.subject.as_str())
+            .collect();
+        assert_eq!(fields, [format!("spec.{field}")]);
+        assert_eq!(problems.reason(), Reason::NotSupported, "{field}");
+    }
+}
+
+const BAD_SOURCES: &[(&str, &str)] = &[
+    (
+        "{name: V, store: {name: s}}",
+        ".name: does not consist of lower case letters, digits and inner hyphens",
+    ),
+    (
+        "{name: v}",
+        ": set one of store, secret, configMap, literal, file, processEnvironment",
+    ),
+    (
+        "{name: v, store: {name: s}, secret: {name: s}}",
+        ": set only one of store, secret",
+    ),
+    (
+        "{name: v, store: {name: \"{{ t }}\"}}",
+        ".store.name: holds `{{`, and parameters are not supported by this version",
+    ),
+    (
+        "{name: v, secret: {name: penstock-record-x}}",
+        ".secret.name: names an object of Penstock's own",
+    ),
+    (
+        "{name: v, secret: {name: penstock-installation-key}}",
+        ".secret.name: names an object of Penstock's own",
+    ),
+    (
+        "{name: v, store: {name: s}, path: a/../b}",
+        ".path: holds an empty segment, `.` or `..`",
+    ),
+    (
+        "{name: v, secret: {name: s}, path: a}",
+        ".path: describes an entry of a store, and this source reads from none",
+    ),
+    (
+        "{name: v, store: {name: s}, environment: \"\"}",
+        ".environment: is empty",
+    ),
+    (
+        "{name: v, store: {name: s}, extract: {property: a..b}}",
+        ".extract.property: is not a row of up to 32 names and indices joined by dots, such as \
+         `data.users.0.token`",
+    ),
+    (
+        "{name: v, store: {name: s}, extract: {format: dotenv, property: a}}",
+        ".extract.property: an env file has no properties",
+    ),
+    (
+        "{name: v, store: {name: s}, options: {vault: {}, kubernetes: {}}}",
+        ".options: options belong to one store: set only one of vault, kubernetes",
+    ),
+    (
+        "{name: v, store: {name: s}, select: {matching: \"(\"}}",
+        ".select.matching: is not a regular expression: `unclosed group`",
+    ),
+    (
+        "{name: v, store: {name: s}, rename: {replace: [{matching: a, with: \"$1\"}]}}",
+        ".rename.replace[0].with: names the group `1`, which the pattern does not have",
+    ),
+    (
+        "{name: v, store: {name: s}, rename: {map: {a: \"\"}}}",
+        ".rename.map.a: is empty",
+    ),
+    (
+        "{name: v, store: {name: s}, require: [a, \"\\n\"]}",
+        ".require[1]: does not consist of printable characters",
+    ),
+    ("{name: v, literal: {\"\": x}}", ".literal[]: is empty"),
+];
+
+#[test]
+fn mistakes_in_a_source_are_told_by_field() {
+    for (source, expected) in BAD_SOURCES {
+        let expected = format!("InvalidSpec spec.sources[0]{expected}");
+        assert_eq!(problems(&with_source(source)), [expected], "{source}");
+    }
+}
+
+const BAD_TARGETS: &[(&str, &str)] = &[
+    (
+        "{name: T, secret: {}}",
+        "[0].name: does not consist of lower case letters, digits and inner hyphens",
+    ),
+    (
+        "{name: t}",
+        "[t]: set one of secret, configMap, store, file",
+    ),
+    (
+        "{name: t, secret: {name: penstock-record-x}}",
+        "[t].secret.name: names an object of Penstock's own",
+    ),
+    (
+        "{name: t, secret: {type: kubernetes.io/service-account-token}}",
+        "[t].secret.type: `kubernetes.io/service-account-token` is not a type that may be written",
+    ),
+    (
+        "{name: t, secret: {labels: {penstock.dev/managed: \"true\"}}}",
+        "[t].secret.labels[penstock.dev/managed]: `penstock.dev/managed` may not be set on a target",
+    ),
+    (
+        "{name: t, secret: {labels: {a: \"b c\"}}}",
+        "[t].secret.labels.a: `b c` is no value of a label",
+    ),
+    (
+        "{name: t, configMap: {annotations: {meta.helm.sh/release-name: x}}}",
+        "[t].configMap.annotations[meta.helm.sh/release-name]: `meta.helm.sh/release-name` may not be set on \
+         a target",
+    ),
+    (
+        "{name: t, secret: {recreate: true}, share: keys}",
+        "[t].share: cannot be `keys` beside `recreate: true`: making the object anew would take the keys of \
+         the others",
+    ),
+    (
+        "{name: t, secret: {}, path: a}",
+        "[t].path: describes a store, and this target writes to none",
+    ),
+    (
+        "{name: t, secret: {}, select: {sources: [nope]}}",
+        "[t].select.sources: names the source `nope`, which does not exist",
+    ),
+    (
+        "{name: t, secret: {}, select: {paths: [../x]}}",
+        "[t].select.paths[0]: holds an empty segment, `.` or `..`",
+    ),
+    (
+        "{name: a, secret: {}}, {name: b, secret: {name: panbot}}",
+        "[b]: writes the Secret `panbot`, which target `a` writes, too",
+    ),
+    (
+        "{name: a, secret: {}}, {name: a, configMap: {}}",
+        "[1].name: `a` comes twice in the list",
+    ),
+];
+
+#[test]
+fn mistakes_in_a_target_are_told_by_field() {
+    for (target, expected) in BAD_TARGETS {
+        let expected = format!("InvalidSpec spec.targets{expected}");
+        assert_eq!(problems(&with_target(target)), [expected], "{target}");
+    }
+}
+
+const BAD_REST: &[(&str, &str)] = &[
+    ("  interval: 5s", "interval: is shorter than 10s"),
+    (
+        "  interval: soon",
+        "interval: read duration: write numbers with the units ms, s, m or h, such as 30s, 10m or 1h30m",
+    ),
+    ("  history: {older: 21}", "history.older: is more than 20"),
+    (
+        "  history: {keep: none, older: 1}",
+        "history.keep: `none` keeps no revision: remove older and maxAge",
+    ),
+    (
+        "  rollout: {deadline: 0s}",
+        "rollout.deadline: is shorter than 1s",
+    ),
+    (
+        "  rollout: {budget: {maxRestarts: 0}}",
+        "rollout.budget.maxRestarts: is zero",
+    ),
+    (
+        "  rollout: {workloads: {list: []}}",
+        "rollout.workloads.list: is empty",
+    ),
+    (
+        "  rollout: {workloads: {selector: {}}}",
+        "rollout.workloads.selector: is empty and would match every workload of the namespace",
+    ),
+    (
+        "  rollout: {workloads: {selector: {matchLabels: {a: \"b,c=d\"}}}}",
+        "rollout.workloads.selector: `b,c=d` is no value of a label",
+    ),
+    (
+        "  rollout: {workloads: {list: [{kind: Deployment, name: a}, {kind: Deployment, name: a}]}}",
+        "rollout.workloads.list[1]: Deployment `a` comes twice",
+    ),
+    (
+        "  rollout: {strategy: {}}",
+        "rollout.strategy: set one of restart, canary, none",
+    ),
+    (
+        "  transform: {keep: declared}",
+        "transform.keep: keeps what `data` declares, and `data` declares nothing",
+    ),
+    (
+        "  transform: {data: {K: {template: \"{{ A | nope }}\"}}}",
+        "transform.data.K.template: the template uses the filter `nope`, which does not exist",
+    ),
+    (
+        "  transform: {data: {K: {template: \"a\\n{{ A\"}}}",
+        "transform.data.K.template: the template does not parse, line 2: unexpected end of input, expected \
+         end of variable block",
+    ),
+    (
+        "  transform: {data: {K: {derive: {from: S}}}}",
+        "transform.data.K.derive: set one of hkdfSha256, hmacSha256",
+    ),
+    (
+        "  transform: {data: {K: {derive: {from: S, hkdfSha256: {info: x, length: 8}}}}}",
+        "transform.data.K.derive.hkdfSha256.length: is not between 16 and 64",
+    ),
+    (
+        "  transform: {data: {K: {templateFrom: {configMap: {name: a, key: \"a b\"}}}}}",
+        "transform.data.K.templateFrom.configMap.key: is no key of a ConfigMap",
+    ),
+];
+
+#[test]
+fn mistakes_elsewhere_are_told_by_field() {
+    for (more, expected) in BAD_REST {
+        let expected = format!("InvalidSpec spec.{expected}");
+        assert_eq!(problems(&with(more)), [expected], "{more}");
+    }
+}
+
+#[test]
+fn a_sync_does_not_feed_on_itself() {
+    let object = object(
+        "  sources: [{name: a, secret: {name: out}}, {name: b, configMap: {name: out}}]\n\
+         \x20 targets: [{name: t, secret: {name: out}}]",
+    );
+    assert_eq!(
+        problems(&object),
+        ["InvalidSpec spec.targets[t]: writes the Secret `out`, which spec.sources[0] reads"]
+    );
+}
+
+#[test]
+fn a_sync_may_not_be_named_so_that_its_target_would_be_ours() {
+    let mut object = with("");
+    object.metadata.name = Some("penstock-installation-key".to_owned());
+    assert_eq!(
+        problems(&object),
+        ["InvalidSpec spec.targets[env].secret.name: names an object of Penstock's own"]
+    );
+}
+
+#[test]
+fn every_problem_is_told_at_once_in_one_message() {
+    let object = object(
+        r#"
+  interval: 1s
+  parameters: {t: {default: x}}
+  sources: [{name: a, store: {name: s}, path: ".."}, {name: a, file: {path: x}}]
+  targets: [{name: t, secret: {type: bootstrap.kubernetes.io/token}}]
+  validate: [{name: v, key: K, matching: x}]
+"#,
+    );
+    let problems = admit(&object).map(|_| ()).unwrap_err();
+    assert_eq!(problems.reason(), Reason::InvalidSpec);
+    let fields: Vec<&str> = problems
+        .as_slice()
+        .iter()
+        .map(|problem| problem.subject.as_str())
+        .collect();
+    assert_eq!(
+        fields,
+        [
+            "spec.parameters",
+            "spec.validate",
+            "spec.interval",
+            "spec.sources[1].name",
+            "spec.sources[0].path",
+            "spec.sources[1].file",
+            "spec.targets[t].secret.type",
+        ]
+    );
+    let message = problems.to_string();
+    for field in fields {
+        assert!(message.contains(field), "{message}");
+    }
+}
+
+#[test]
+fn neither_problems_nor_the_checked_sync_show_values() {
+    let good = object(
+        "  sources: [{name: v, literal: {K: hunter2}}]\n  targets: [{name: t, secret: {}}]\n\
+         \x20 transform: {data: {T: {template: \"hunter2 {{ K }}\"}}}",
+    );
+    assert!(!format!("{:?}", admitted(&good)).contains("hunter2"));
+    let bad = object(
+        "  sources: [{name: v, literal: {K: hunter2, \"\": hunter2}}]\n  targets: [{name: t, secret: {}}]\n\
+         \x20 transform: {data: {T: {template: \"hunter2 {{ K\"}}}",
+    );
+    let problems = admit(&bad).map(|_| ()).unwrap_err();
+    assert_eq!(problems.as_slice().len(), 2);
+    assert!(!format!("{problems} {problems:?}").contains("hunter2"));
+}
+
+#[test]
+fn names_of_the_object_are_checked() {
+    let mut object = with("");
+    object.metadata.namespace = None;
+    assert_eq!(
+        problems(&object),
+        ["InvalidSpec metadata.namespace: is empty"]
+    );
+}
