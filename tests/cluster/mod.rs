@@ -8,6 +8,7 @@ mod chart;
 mod kubernetes;
 mod smoke;
 mod substrate;
+mod vault;
 
 use std::io::Write;
 use std::sync::Once;

@@ -17,6 +17,12 @@ use crate::http::client::{HttpClient, Request, Response};
 /// No lease is taken to be longer: what comes from outside is bounded.
 const MAX_LEASE: Duration = Duration::from_hours(24 * 366);
 
+const APP_ROLE_HINT: &str =
+    "Check the mount, the role id and the secret id, and whether that has expired or been used up";
+const KUBERNETES_HINT: &str = "Check the mount and the role: the ServiceAccount, its namespace and the audience that it is bound to";
+const TOKEN_HINT: &str =
+    "The token is unknown or has expired, or its policies do not let it look itself up";
+
 /// Makes single requests, in a namespace, with or without a token.
 pub(super) struct Transport {
     pub(super) http: HttpClient,
@@ -109,8 +115,7 @@ impl Transport {
                     role_id: readable(role_id)?,
                     secret_id: readable(secret_id)?,
                 };
-                self.exchange(mount, &body, "Check the role id and the secret id, and whether it has expired or been used up")
-                    .await
+                self.exchange(mount, &body, APP_ROLE_HINT).await
             }
             Method::Kubernetes {
                 mount,
@@ -125,8 +130,7 @@ impl Transport {
                     role,
                     jwt: readable(&jwt)?,
                 };
-                self.exchange(mount, &body, "Check the role: the ServiceAccount, its namespace and the audience that it is bound to")
-                    .await
+                self.exchange(mount, &body, KUBERNETES_HINT).await
             }
         }
     }
@@ -162,9 +166,7 @@ impl Transport {
                 renewable: found.renewable,
                 uses: None,
             }),
-            Err(Rejection::Denied) => Err(VaultError::LogIn {
-                hint: "The token is unknown or has expired, or its policies do not let it look itself up",
-            }),
+            Err(Rejection::Denied) => Err(VaultError::LogIn { hint: TOKEN_HINT }),
             Err(rejection) => Err(VaultError::read(
                 "auth/token/lookup-self",
                 with_wait(rejection, &response),
