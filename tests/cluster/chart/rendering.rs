@@ -145,7 +145,7 @@ async fn the_rights_are_exactly_these() -> Outcome {
         "apps /secrets [penstock-installation-key]: get",
         "apps /secrets,configmaps: get,list,watch",
         "apps /secrets: create",
-        "apps coordination.k8s.io/leases [penstock-leader]: get,update",
+        "apps coordination.k8s.io/leases [penstock]: get,update",
         "apps coordination.k8s.io/leases: create",
         "default events.k8s.io/events: create",
         "prod /namespaces: get",

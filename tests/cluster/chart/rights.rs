@@ -110,15 +110,11 @@ async fn the_operator_takes_one_lease_and_reads_one_definition() -> Outcome {
     let account = &setting.installed.service_account;
     let own = Some(setting.own.name());
     for (line, place, expected) in [
-        (
-            "update coordination.k8s.io/leases penstock-leader",
-            own,
-            true,
-        ),
+        ("update coordination.k8s.io/leases penstock", own, true),
         ("update coordination.k8s.io/leases other", own, false),
         ("list coordination.k8s.io/leases", own, false),
         (
-            "update coordination.k8s.io/leases penstock-leader",
+            "update coordination.k8s.io/leases penstock",
             Some("kube-system"),
             false,
         ),
