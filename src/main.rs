@@ -1,3 +1,36 @@
-//! Composition root of the `penstock` binary.
+//! Composition root of the `penstock` binary: takes the arguments, puts together what they ask for, and ends.
 
-fn main() {}
+mod compose;
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use mimalloc::MiMalloc;
+use penstock_cli::arguments::{Command, parse};
+use penstock_cli::commands::{completions, crd, version};
+use penstock_cli::exit::{conclude, refuse};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    match parse(std::env::args_os()) {
+        Ok(command) => conclude(execute(command)),
+        Err(error) => refuse(&error),
+    }
+}
+
+fn execute(command: Command) -> Result<(), Box<dyn Error>> {
+    let mut output = io::stdout().lock();
+    match command {
+        Command::Run(arguments) => {
+            drop(output);
+            compose::run(&arguments)?;
+        }
+        Command::Crd => crd::print_crds(&mut output)?,
+        Command::Version => version::print_version(&mut output)?,
+        Command::Completions { shell } => completions::print_completions(shell, &mut output)?,
+    }
+    Ok(())
+}

@@ -1,3 +1,5 @@
-//! Placeholder of the skeleton.
+//! The command line: what can be asked, how it is answered, and how a process ends.
 
+pub mod arguments;
 pub mod commands;
+pub mod exit;

@@ -1,1 +1,29 @@
-//! Placeholder of the skeleton.
+//! Kubernetes as the place where the engine runs.
+//!
+//! [`connect()`] finds the cluster, [`run()`] is the life of the process: it checks the cluster, takes part in the
+//! [`leadership`], and while it leads, watches feed the [`World`], the world wakes objects, a queue decides whose
+//! turn it is, and a turn gathers what the engine needs, runs it, and writes one status if something is new.
+
+mod clock;
+mod connect;
+mod dispatch;
+mod events;
+mod finalizer;
+pub mod leadership;
+mod objects;
+mod pass;
+mod patch;
+mod preflight;
+mod problem;
+mod queue;
+mod references;
+mod run;
+pub mod settings;
+mod watches;
+mod world;
+
+pub use self::clock::SystemClock;
+pub use self::connect::{ClusterSettings, ConnectError, Connection, connect};
+pub use self::preflight::PreflightError;
+pub use self::run::{Adapters, InstallationKeys, OpenStores, Process, RunError, run};
+pub use self::world::World;

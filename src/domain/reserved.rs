@@ -23,6 +23,10 @@ pub const SHARED_OWNER: &str = "shared";
 pub const CONTENT_ANNOTATION: &str = "penstock.dev/content";
 /// Annotation on a SecretSync: a new value asks for a read now.
 pub const REFRESH_ANNOTATION: &str = "penstock.dev/refresh";
+/// Annotation on a SecretSync: `<hash>.<generation>` of the one plan that a person approves.
+pub const APPROVE_ANNOTATION: &str = "penstock.dev/approve";
+/// Annotation on a SecretSync: who approves; an admission policy holds it to the user's name.
+pub const BY_ANNOTATION: &str = "penstock.dev/by";
 /// Annotation on a workload: the value `"false"` says that we never restart it.
 pub const RELOAD_ANNOTATION: &str = "penstock.dev/reload";
 /// Annotation on a Secret to be read from outside its namespace: `<cluster store>/<namespace>`.

@@ -27,6 +27,10 @@ const OURS: &str = "penstock";
 /// The most that a filter may ask of a dependency (rule 3): below it, HTTP clients print headers and bodies.
 const DEPENDENCIES_AT_MOST: LevelFilter = LevelFilter::INFO;
 
+/// Dependencies that are never heard: kube prints the whole body of an answer that it cannot decode. What
+/// happens at the API server is told by our own happenings.
+const SILENT: [&str; 2] = ["kube_client", "kube_runtime"];
+
 /// Why a log filter is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -49,13 +53,17 @@ impl FromStr for LogFilter {
             text: text.chars().take(80).collect(),
         })?;
         let general = wish.default_level().unwrap_or(LevelFilter::INFO);
-        let capped = wish.iter().filter(|(target, _)| !is_ours(target));
+        let silent = |target: &str| SILENT.iter().any(|silent| target.starts_with(silent));
+        let capped = wish
+            .iter()
+            .filter(|(target, _)| !is_ours(target) && !silent(target));
         let own = wish.iter().filter(|(target, _)| is_ours(target));
         let targets = Targets::new()
             .with_default(general.min(DEPENDENCIES_AT_MOST))
             .with_targets(capped.map(|(target, level)| (target, level.min(DEPENDENCIES_AT_MOST))))
             .with_target(OURS, general)
-            .with_targets(own);
+            .with_targets(own)
+            .with_targets(SILENT.map(|target| (target, LevelFilter::OFF)));
         Ok(Self(targets))
     }
 }
@@ -165,7 +173,17 @@ mod tests {
             "penstock_cli",
             Level::INFO
         ));
-        assert!(!enables("error", "kube_client", Level::WARN));
+        assert!(!enables("error", "hyper", Level::WARN));
+    }
+
+    #[test]
+    fn a_library_that_prints_bodies_is_never_heard() {
+        for filter in ["trace", "kube_client=warn", "kube_client::client=trace"] {
+            assert!(
+                !enables(filter, "kube_client::client", Level::ERROR),
+                "{filter}"
+            );
+        }
     }
 
     #[test]

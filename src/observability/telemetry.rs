@@ -165,6 +165,23 @@ impl LeaseFailed<'_> {
     }
 }
 
+/// The installation key could not be read; nothing starts without it.
+#[derive(Debug)]
+pub struct KeyUnavailable<'a> {
+    /// Why.
+    pub why: &'a str,
+}
+
+impl KeyUnavailable<'_> {
+    /// Tells it.
+    pub fn emit(&self) {
+        tracing::warn!(
+            why = self.why,
+            "the installation key cannot be read; trying again"
+        );
+    }
+}
+
 /// A watch failed and is tried again.
 #[derive(Debug)]
 pub struct WatchFailed<'a> {
@@ -320,6 +337,32 @@ impl StatusWritten<'_> {
                 );
             }
         }
+    }
+}
+
+/// Something of ours on an object could not be written; it is tried again.
+#[derive(Debug)]
+pub struct WriteFailed<'a> {
+    /// The object's kind.
+    pub kind: &'static str,
+    /// The object.
+    pub object: &'a str,
+    /// What of it.
+    pub what: &'static str,
+    /// Why.
+    pub why: &'a str,
+}
+
+impl WriteFailed<'_> {
+    /// Tells it.
+    pub fn emit(&self) {
+        let Self {
+            kind,
+            object,
+            what,
+            why,
+        } = *self;
+        tracing::warn!(kind, object, what, why, "a write failed; trying again");
     }
 }
 

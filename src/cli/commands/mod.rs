@@ -1,3 +1,5 @@
 //! One module per verb.
 
+pub mod completions;
 pub mod crd;
+pub mod version;

@@ -21,6 +21,8 @@ use crate::sync::ValidatedSync;
 pub struct Memory {
     /// When sources are to be read again; none before the first read.
     pub(super) read_due: Option<Timestamp>,
+    /// When a read last succeeded as a whole.
+    last_read: Option<Timestamp>,
     /// The generation that the last read was for.
     pub(super) read_generation: i64,
     /// Keys that the last complete read lacked.
@@ -39,6 +41,16 @@ impl Memory {
     /// Whether sources are to be read now.
     pub(super) fn is_due(&self, sync: &ValidatedSync, now: Timestamp) -> bool {
         self.read_generation != sync.generation || self.read_due.is_none_or(|due| due <= now)
+    }
+
+    /// When sources are to be read again; none before the first read.
+    pub fn read_due(&self) -> Option<Timestamp> {
+        self.read_due
+    }
+
+    /// When a read of all sources last succeeded.
+    pub fn last_read(&self) -> Option<Timestamp> {
+        self.last_read
     }
 
     /// Whether a second read is to look for absent keys.
@@ -70,6 +82,9 @@ impl Memory {
     /// After a read: when the next one is due. A read that failed is due at once, whoever runs first.
     pub(super) fn set_due(&mut self, complete: bool, sync: &ValidatedSync, now: Timestamp) {
         self.read_generation = sync.generation;
+        if complete {
+            self.last_read = Some(now);
+        }
         self.read_due = Some(if complete {
             later(now, earliest(sync.interval))
         } else {

@@ -89,6 +89,40 @@ pub(super) fn suspended(status: &mut SecretSyncStatus, generation: i64, now: Tim
     );
 }
 
+/// Sets Ready, Reconciling and Stalled of something that cannot go on: Stalled when nobody but a person can
+/// help.
+pub(super) fn refused(
+    conditions: &mut Vec<Condition>,
+    stalled: bool,
+    (reason, message): (Reason, &str),
+    (generation, now): (i64, Timestamp),
+) {
+    for (condition_type, holds) in [
+        (ConditionType::Ready, false),
+        (ConditionType::Reconciling, false),
+        (ConditionType::Stalled, stalled),
+    ] {
+        let verdict = verdict(holds, reason, message);
+        set(conditions, condition_type, verdict, (generation, now));
+    }
+}
+
+/// Sets Ready, Reconciling and Stalled of something that is well.
+pub(super) fn well(
+    conditions: &mut Vec<Condition>,
+    (reason, message): (Reason, &str),
+    (generation, now): (i64, Timestamp),
+) {
+    for (condition_type, holds) in [
+        (ConditionType::Ready, true),
+        (ConditionType::Reconciling, false),
+        (ConditionType::Stalled, false),
+    ] {
+        let verdict = verdict(holds, reason, message);
+        set(conditions, condition_type, verdict, (generation, now));
+    }
+}
+
 /// Keeps the transition time unless the status flips; always names the generation.
 fn set(
     conditions: &mut Vec<Condition>,

@@ -22,6 +22,7 @@ use crate::schedule::Next;
 use crate::text::{SHOWN_KEYS, key_list, shorten};
 
 mod judge;
+pub mod store;
 
 /// How often a stuck or waiting rollout is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -149,6 +150,31 @@ pub fn suspended(request: PassRequest<'_>, now: Timestamp) -> Outcome {
         events,
         next: Next::Never,
         failed: false,
+    }
+}
+
+/// The spec cannot be worked with: Stalled, with every problem in the message, until it changes. Targets stay
+/// as they are.
+pub fn refused(
+    former: &SecretSyncStatus,
+    generation: i64,
+    (reason, message): (Reason, &str),
+    now: Timestamp,
+) -> Outcome {
+    let mut status = former.clone();
+    status.observed_generation = Some(generation);
+    let about = (reason, message);
+    judge::refused(&mut status.conditions, true, about, (generation, now));
+    let events = if status.conditions == former.conditions {
+        Vec::new()
+    } else {
+        vec![warning(reason, message.to_owned())]
+    };
+    Outcome {
+        status,
+        events,
+        next: Next::Never,
+        failed: true,
     }
 }
 

@@ -1,0 +1,230 @@
+//! The reconcile function.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use penstock_domain::admit::admit;
+use penstock_domain::api::secret_sync::SecretSync;
+use penstock_domain::api::status::{ConditionStatus, SecretSyncStatus};
+use penstock_domain::conditions::{ConditionType, Reason};
+use penstock_domain::engine::{Approval, Outcome, PassRequest};
+use penstock_domain::report;
+use penstock_domain::reserved::{APPROVE_ANNOTATION, BY_ANNOTATION, REFRESH_ANNOTATION};
+use penstock_domain::schedule::Next;
+use penstock_domain::sync::ValidatedSync;
+use penstock_observability::metrics::Stopwatch;
+use penstock_observability::telemetry::{PassEnded, PassResult};
+
+use super::status::{Holder, Write, write_status};
+use super::{AFTER_CONFLICT, NextTurn, SyncMemory, TurnEnd, Worker};
+use crate::events::Regarding;
+use crate::finalizer::{CleanUpState, FinalizerStep, finalizer_step};
+use crate::queue::Causes;
+use crate::world::{Change, References, Subject, SyncKey, TrackedSync, targets};
+
+/// The kind, as Kubernetes writes it.
+pub(super) const KIND: &str = "SecretSync";
+
+/// The API version of all our kinds.
+pub(super) const API_VERSION: &str = "penstock.dev/v1alpha1";
+
+/// The longest pause after a failed write of ours.
+pub(super) const LONGEST_RETRY: Duration = Duration::from_mins(1);
+
+impl Worker {
+    /// One turn of one SecretSync.
+    pub(crate) async fn reconcile(
+        &self,
+        key: &SyncKey,
+        causes: Causes,
+        memory: &mut SyncMemory,
+    ) -> TurnEnd {
+        let watch = Stopwatch::start();
+        let Some(sync) = self.world.sync(key) else {
+            return TurnEnd {
+                next: NextTurn::Gone,
+                ..TurnEnd::default()
+            };
+        };
+        memory.belong_to(&sync.uid);
+        let admitted = admitted(&sync); // pure: every problem at once
+        let sync = match finalizer_step(clean_up_state(&sync, admitted.as_ref().ok())) {
+            FinalizerStep::GoOn => sync,
+            FinalizerStep::Leave => return TurnEnd::default(),
+            FinalizerStep::CleanUp => return self.clean_up(&sync, memory).await, // I/O
+            step => match self.set_finalizer(&sync, step).await {
+                Ok(sync) => sync,
+                Err(error) => return self.finalizer_failed(&sync, &error, memory),
+            },
+        };
+        let references_changed = self.refer(key, admitted.as_ref().ok());
+        let outcome = match &admitted {
+            Ok(spec) => self.pass(&sync, spec, causes, memory).await, // I/O: the engine, over the ports
+            Err((reason, problems)) => {
+                let about = (*reason, problems.as_str());
+                report::refused(&sync.status(), sync.generation, about, self.clock().now())
+            }
+        };
+        self.tell(
+            &regarding(&sync),
+            outcome.events.clone(),
+            &mut memory.repetition,
+        );
+        self.ended(&sync, &outcome, memory, &watch);
+        let write = self.write(&sync, &outcome.status).await; // I/O: one status write, if there is news
+        let rests = matches!(write, Write::Done(_));
+        TurnEnd {
+            next: self.next(write, &outcome, memory),
+            rests,
+            references_changed,
+            ..TurnEnd::default()
+        }
+    }
+
+    async fn pass(
+        &self,
+        sync: &TrackedSync,
+        spec: &ValidatedSync,
+        causes: Causes,
+        memory: &mut SyncMemory,
+    ) -> Outcome {
+        let status = sync.status();
+        let refresh = sync.annotations.get(REFRESH_ANNOTATION).map(String::as_str);
+        let approval = approval(sync);
+        let request = PassRequest {
+            sync: spec,
+            status: &status,
+            seen: &self.world.seen(&targets(spec)),
+            read_now: causes.contain(Causes::SOURCE) || refresh != status.refresh.as_deref(),
+            approval: approval.as_ref(),
+            refresh,
+        };
+        self.engine.pass(request, &mut memory.engine).await
+    }
+
+    /// Lets what the sync reads and writes wake it.
+    fn refer(&self, key: &SyncKey, spec: Option<&ValidatedSync>) -> bool {
+        let references = spec.map(References::of).unwrap_or_default();
+        self.world.refer(Subject::Sync(key.clone()), references)
+    }
+
+    async fn write(&self, sync: &TrackedSync, status: &SecretSyncStatus) -> Write<SecretSync> {
+        if !self.may_write() {
+            return Write::Overtaken;
+        }
+        let holder = Holder {
+            kind: KIND,
+            namespace: Some(sync.id.namespace.as_str()),
+            name: sync.id.name.as_str(),
+            uid: &sync.uid,
+            resource_version: &sync.resource_version,
+        };
+        let (client, metrics) = (&self.client, &self.metrics);
+        write_status(client, metrics, &holder, &sync.status_value(), status).await
+    }
+
+    fn next(
+        &self,
+        write: Write<SecretSync>,
+        outcome: &Outcome,
+        memory: &mut SyncMemory,
+    ) -> NextTurn {
+        let next = match write {
+            Write::Nothing => outcome.next,
+            Write::Done(object) => {
+                self.take_back(*object);
+                outcome.next
+            }
+            Write::Overtaken => Next::After(AFTER_CONFLICT),
+            Write::Failed => Next::Retry {
+                at_least: AFTER_CONFLICT,
+                at_most: LONGEST_RETRY,
+            },
+        };
+        let failed = outcome.failed || matches!(next, Next::Retry { .. });
+        let pause = memory.pause(next, failed, self.clock().now());
+        pause.map_or(NextTurn::WhenWoken, NextTurn::After)
+    }
+
+    /// What a write left behind is known before the watch brings it; the watch's echo then wakes nobody.
+    pub(super) fn take_back(
+        &self,
+        object: crate::objects::Lean<SecretSync>,
+    ) -> Option<Arc<TrackedSync>> {
+        let sync = Arc::new(TrackedSync::from_watch(object)?);
+        let key = Arc::new(sync.id.clone());
+        self.world.apply(Change::Sync(key, Some(Arc::clone(&sync))));
+        Some(sync)
+    }
+
+    /// Tells how the pass ended.
+    fn ended(&self, sync: &TrackedSync, outcome: &Outcome, memory: &SyncMemory, watch: &Stopwatch) {
+        let ready = outcome
+            .status
+            .conditions
+            .iter()
+            .find(|condition| condition.condition_type == ConditionType::Ready.as_str());
+        let holds = ready.is_some_and(|ready| ready.status == ConditionStatus::True);
+        let reason = ready.and_then(|ready| reason_of(&ready.reason));
+        let reason = reason.unwrap_or(Reason::Pending).as_str();
+        self.world.note(&sync.id, reason, memory.engine.last_read());
+        PassEnded {
+            kind: KIND,
+            object: &sync.id.to_string(),
+            result: match (outcome.failed, holds) {
+                (true, _) => PassResult::Failed,
+                (false, true) => PassResult::Ok,
+                (false, false) => PassResult::Waiting,
+            },
+            reason,
+            message: ready.map_or("", |ready| ready.message.as_str()),
+            news: sync.status() != outcome.status,
+            took: watch.elapsed(),
+        }
+        .emit(&self.metrics);
+    }
+}
+
+/// Decodes and admits; what is wrong comes as one message that lists every problem.
+fn admitted(sync: &TrackedSync) -> Result<ValidatedSync, (Reason, String)> {
+    let object = sync
+        .decode()
+        .map_err(|unreadable| (Reason::InvalidSpec, unreadable.to_string()))?;
+    admit(&object).map_err(|problems| (problems.reason(), problems.to_string()))
+}
+
+fn clean_up_state(sync: &TrackedSync, spec: Option<&ValidatedSync>) -> CleanUpState {
+    CleanUpState {
+        held: sync.is_held(),
+        wanted: spec.map(|spec| spec.targets.iter().any(|target| target.delete_with_sync)),
+        deleting: sync.deleting,
+    }
+}
+
+pub(super) fn regarding(sync: &TrackedSync) -> Regarding {
+    Regarding {
+        api_version: API_VERSION,
+        kind: KIND,
+        namespace: Some(sync.id.namespace.to_string()),
+        name: sync.id.name.to_string(),
+        uid: sync.uid.to_string(),
+    }
+}
+
+/// `<hash>.<generation>` and whoever it is by.
+fn approval(sync: &TrackedSync) -> Option<Approval> {
+    let text = sync.annotations.get(APPROVE_ANNOTATION)?;
+    let (hash, generation) = text.rsplit_once('.')?;
+    Some(Approval {
+        hash: hash.to_owned(),
+        generation: generation.parse().ok()?,
+        by: sync.annotations.get(BY_ANNOTATION).cloned(),
+    })
+}
+
+fn reason_of(text: &str) -> Option<Reason> {
+    Reason::ALL
+        .iter()
+        .copied()
+        .find(|reason| reason.as_str() == text)
+}

@@ -1,0 +1,286 @@
+//! The watches: what they ask for, and what they make of it.
+//!
+//! Lists come in small pages and are decoded into the trimmed forms of [`crate::objects`], so that a start in
+//! a large cluster needs no large memory. A watch that fails is tried again with growing pauses, for ever.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use kube::core::DynamicResourceScope;
+use kube::runtime::watcher::{Config, Event};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use penstock_domain::api::secret_sync::SecretSync;
+use penstock_domain::api::store::{ClusterSecretStore, SecretStore};
+use penstock_domain::names::{NamespaceName, ObjectName};
+use penstock_domain::reserved::{MANAGED_LABEL, TRUE, is_reserved_object};
+use penstock_observability::metrics::Metrics;
+use penstock_observability::telemetry::WatchFailed;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::Sender;
+use tokio::task::JoinSet;
+
+use crate::objects::{Lean, Outline};
+use crate::problem::describe;
+use crate::settings::{Scope, Settings};
+use crate::world::{
+    Change, Feed, FeedKind, Listing, ObjectKey, ObjectKind, TrackedStore, TrackedSync, Version,
+};
+
+/// Objects per page of a list.
+const PAGE: u32 = 100;
+
+/// Everything that is watched for as long as this process leads.
+pub(crate) fn feeds(settings: &Settings) -> Vec<Feed> {
+    let kinds = [
+        FeedKind::Syncs,
+        FeedKind::Stores,
+        FeedKind::Targets(ObjectKind::Secret),
+        FeedKind::Targets(ObjectKind::ConfigMap),
+    ];
+    let mut feeds: Vec<Feed> = settings
+        .scope
+        .watched()
+        .into_iter()
+        .flat_map(|namespace| {
+            kinds.map(|kind| Feed {
+                kind,
+                namespace: namespace.clone(),
+            })
+        })
+        .collect();
+    let of_the_cluster = |kind| Feed {
+        kind,
+        namespace: None,
+    };
+    if settings.cluster_stores {
+        feeds.push(of_the_cluster(FeedKind::ClusterStores));
+    }
+    if settings.scope == Scope::Cluster {
+        feeds.push(of_the_cluster(FeedKind::Namespaces));
+    }
+    feeds
+}
+
+/// Where watches leave what they bring.
+#[derive(Clone)]
+pub(crate) struct Watcher {
+    /// The way to the API server.
+    pub(crate) client: Client,
+    /// The operator's namespace.
+    pub(crate) operator_namespace: NamespaceName,
+    /// Where changes go.
+    pub(crate) changes: Sender<Change>,
+    /// Where failures are counted.
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// What all watched forms have in common.
+pub(crate) trait Watchable:
+    Resource<DynamicType = (), Scope = DynamicResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + 'static
+{
+}
+
+impl<K> Watchable for K where
+    K: Resource<DynamicType = (), Scope = DynamicResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static
+{
+}
+
+/// What a watch says of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Here,
+    Gone,
+}
+
+impl Watcher {
+    /// Starts to watch `feed` on `tasks`.
+    pub(crate) fn start(&self, feed: Feed, tasks: &mut JoinSet<()>) {
+        match feed.kind {
+            FeedKind::Syncs => self.spawn(tasks, feed, sync),
+            FeedKind::Stores => self.spawn(tasks, feed, store),
+            FeedKind::ClusterStores => {
+                let home = self.operator_namespace.clone();
+                self.spawn(tasks, feed, move |lean, presence| {
+                    cluster_store(lean, presence, &home)
+                });
+            }
+            FeedKind::Targets(ObjectKind::Secret) => {
+                self.spawn(tasks, feed, |outline: Outline<Secret>, presence| {
+                    target(&outline, ObjectKind::Secret, presence)
+                });
+            }
+            FeedKind::Targets(ObjectKind::ConfigMap) => {
+                self.spawn(tasks, feed, |outline: Outline<ConfigMap>, presence| {
+                    target(&outline, ObjectKind::ConfigMap, presence)
+                });
+            }
+            FeedKind::Namespaces => {
+                self.spawn(tasks, feed, |outline, presence| {
+                    namespace(&outline, presence)
+                });
+            }
+        }
+    }
+
+    fn spawn<K: Watchable>(
+        &self,
+        tasks: &mut JoinSet<()>,
+        feed: Feed,
+        take: impl Fn(K, Presence) -> Option<Change> + Send + 'static,
+    ) {
+        let api = match &feed.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace.as_str(), &()),
+            None => Api::all(self.client.clone()),
+        };
+        tasks.spawn(self.clone().follow(api, feed, take));
+    }
+
+    async fn follow<K: Watchable>(
+        self,
+        api: Api<K>,
+        feed: Feed,
+        take: impl Fn(K, Presence) -> Option<Change>,
+    ) {
+        let mut events = watcher(api, config(feed.kind)).default_backoff().boxed();
+        let mut listing = Listing::default();
+        while let Some(event) = events.next().await {
+            let change = match event {
+                Ok(Event::Init) => {
+                    listing = Listing::default();
+                    None
+                }
+                Ok(Event::InitApply(object)) => {
+                    let change = take(object, Presence::Here);
+                    if let Some(change) = &change {
+                        listing.note(change);
+                    }
+                    change
+                }
+                Ok(Event::InitDone) => {
+                    Some(Change::Listed(feed.clone(), std::mem::take(&mut listing)))
+                }
+                Ok(Event::Apply(object)) => take(object, Presence::Here),
+                Ok(Event::Delete(object)) => take(object, Presence::Gone),
+                Err(error) => {
+                    self.tell_failure(feed.kind.as_str(), feed.namespace.as_ref(), &error);
+                    None
+                }
+            };
+            if let Some(change) = change
+                && self.changes.send(change).await.is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+impl Watcher {
+    /// Counts and tells that a watch failed.
+    pub(crate) fn tell_failure(
+        &self,
+        kind: &'static str,
+        namespace: Option<&NamespaceName>,
+        error: &watcher::Error,
+    ) {
+        use watcher::Error::{
+            InitialListFailed, NoResourceVersion, WatchError, WatchFailed as Failed,
+            WatchStartFailed,
+        };
+        let why = match error {
+            InitialListFailed(error) | WatchStartFailed(error) | Failed(error) => describe(error),
+            // 410 Gone: the watch fell too far behind and lists anew. That is how watches work.
+            WatchError(status) if status.code == 410 => return,
+            WatchError(status) => describe(&kube::Error::Api(status.clone())),
+            NoResourceVersion => "an object came without a version".to_owned(),
+        };
+        let namespace = namespace.map_or("", NamespaceName::as_str);
+        WatchFailed {
+            kind,
+            namespace,
+            why: &why,
+        }
+        .emit(&self.metrics);
+    }
+}
+
+/// What a feed asks for.
+fn config(kind: FeedKind) -> Config {
+    let config = Config::default().page_size(PAGE);
+    match kind {
+        FeedKind::Targets(_) => config.labels(&format!("{MANAGED_LABEL}={TRUE}")),
+        FeedKind::Syncs | FeedKind::Stores | FeedKind::ClusterStores | FeedKind::Namespaces => {
+            config
+        }
+    }
+}
+
+fn here<T>(object: T, presence: Presence) -> Option<Arc<T>> {
+    (presence == Presence::Here).then(|| Arc::new(object))
+}
+
+fn sync(lean: Lean<SecretSync>, presence: Presence) -> Option<Change> {
+    let sync = TrackedSync::from_watch(lean)?;
+    Some(Change::Sync(
+        Arc::new(sync.id.clone()),
+        here(sync, presence),
+    ))
+}
+
+fn store(lean: Lean<SecretStore>, presence: Presence) -> Option<Change> {
+    let store = TrackedStore::of_namespace(lean)?;
+    Some(Change::Store(store.key.clone(), here(store, presence)))
+}
+
+fn cluster_store(
+    lean: Lean<ClusterSecretStore>,
+    presence: Presence,
+    home: &NamespaceName,
+) -> Option<Change> {
+    let store = TrackedStore::of_cluster(lean, home)?;
+    Some(Change::Store(store.key.clone(), here(store, presence)))
+}
+
+fn target<K: Watchable>(outline: &K, kind: ObjectKind, presence: Presence) -> Option<Change> {
+    let name = ObjectName::new(outline.meta().name.clone()?).ok()?;
+    if is_reserved_object(name.as_str()) {
+        return None;
+    }
+    let namespace = NamespaceName::new(outline.namespace()?).ok()?;
+    let version = version(outline).filter(|_| presence == Presence::Here);
+    Some(Change::Target(
+        ObjectKey {
+            kind,
+            namespace,
+            name,
+        },
+        version,
+    ))
+}
+
+/// Which version of an object a watch brought.
+pub(crate) fn version<K: Watchable>(outline: &K) -> Option<Version> {
+    Some(Version {
+        uid: outline.meta().uid.clone()?.into_boxed_str(),
+        resource_version: outline.meta().resource_version.clone()?.into_boxed_str(),
+    })
+}
+
+fn namespace(outline: &Outline<Namespace>, presence: Presence) -> Option<Change> {
+    let name = NamespaceName::new(outline.meta().name.clone()?).ok()?;
+    let labels = (presence == Presence::Here).then(|| outline.labels().clone());
+    Some(Change::Namespace(name, labels))
+}
