@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::problem::describe;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
@@ -10,7 +11,6 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use penstock_domain::conditions::Reason;
 use penstock_domain::text::shorten;
-use crate::problem::describe;
 use penstock_observability::metrics::Metrics;
 use penstock_observability::telemetry::{EventFate, EventHandled};
 use tokio::sync::mpsc::{Receiver, Sender, channel};

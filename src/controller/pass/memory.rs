@@ -175,6 +175,14 @@ mod sizes {
     #[test]
     fn sizes() {
         use std::mem::size_of;
-        eprintln!("SyncMemory {} engine {} repetition {} tracked {} subject {} metameta {}", size_of::<super::SyncMemory>(), size_of::<penstock_domain::engine::Memory>(), size_of::<super::Repetition>(), size_of::<crate::world::TrackedSync>(), size_of::<crate::world::Subject>(), size_of::<super::ObjectMemory>());
+        eprintln!(
+            "SyncMemory {} engine {} repetition {} tracked {} subject {} metameta {}",
+            size_of::<super::SyncMemory>(),
+            size_of::<penstock_domain::engine::Memory>(),
+            size_of::<super::Repetition>(),
+            size_of::<crate::world::TrackedSync>(),
+            size_of::<crate::world::Subject>(),
+            size_of::<super::ObjectMemory>()
+        );
     }
 }

@@ -238,7 +238,10 @@ fn a_change_of_a_target_wakes_whoever_writes_it_and_the_same_version_nobody() {
         world.apply(Change::Target(secret("panbot-env"), Some(version(7)))),
         []
     );
-    assert_eq!(world.apply(Change::Target(secret("other"), Some(version(8)))), []);
+    assert_eq!(
+        world.apply(Change::Target(secret("other"), Some(version(8)))),
+        []
+    );
     let seen = world.seen(&targets(&spec));
     let expected = Seen::Object {
         uid: "u".to_owned(),
