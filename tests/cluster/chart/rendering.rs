@@ -4,6 +4,7 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use penstock_testbed::{ChartError, Failure};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use super::{chart, release};
 use crate::cluster::{Outcome, testbed};
@@ -141,7 +142,7 @@ async fn the_rights_are_exactly_these() -> Outcome {
     let expected = [
         "* apiextensions.k8s.io/customresourcedefinitions [secretsyncs.penstock.dev]: get",
         "* penstock.dev/clustersecretstores/status: patch",
-        "* penstock.dev/clustersecretstores: get,list,watch",
+        "* penstock.dev/clustersecretstores: list,watch",
         "apps /secrets [penstock-installation-key]: get",
         "apps /secrets,configmaps: get,list,watch",
         "apps /secrets: create",
@@ -155,7 +156,7 @@ async fn the_rights_are_exactly_these() -> Outcome {
         "prod apps/replicasets: list",
         "prod argoproj.io/rollouts: get,list,patch",
         "prod events.k8s.io/events: create",
-        "prod penstock.dev/secretsyncs,secretstores: get,list,watch",
+        "prod penstock.dev/secretsyncs,secretstores: list,watch",
         "prod penstock.dev/secretsyncs/status,secretstores/status: patch",
         "prod penstock.dev/secretsyncs: patch",
     ];
@@ -277,6 +278,36 @@ async fn chart_operator_and_image_have_one_version() -> Outcome {
     );
     let image = &deployment.data["spec"]["template"]["spec"]["containers"][0]["image"];
     assert_eq!(*image, format!("penstock:{version}"));
+    Ok(())
+}
+
+/// A variable that the operator does not know would be a value of the chart that does nothing.
+#[tokio::test]
+async fn every_variable_of_the_container_is_one_that_the_operator_takes() -> Outcome {
+    let values = json!({"egressAllow": ["10.0.0.0/8"]});
+    let all = json!({"clusterWide": true});
+    let help = Command::new(env!("CARGO_BIN_EXE_penstock"))
+        .args(["run", "--help"])
+        .output()
+        .await?;
+    let help = String::from_utf8(help.stdout)?;
+    for values in [values, all] {
+        let Some(objects) = rendered(values).await? else {
+            return Ok(());
+        };
+        let pod = &only(&objects, "Deployment")?.data["spec"]["template"]["spec"];
+        let variables = pod["containers"][0]["env"].as_array().into_iter().flatten();
+        let names: Vec<_> = variables
+            .filter_map(|variable| variable["name"].as_str())
+            .collect();
+        assert!(names.len() > 5, "{names:?}");
+        for name in names {
+            assert!(
+                help.contains(&format!("[env: {name}=")),
+                "{name} is not in --help"
+            );
+        }
+    }
     Ok(())
 }
 
