@@ -170,19 +170,3 @@ mod tests {
         assert_ne!(noise("u"), noise("v"));
     }
 }
-#[cfg(test)]
-mod sizes {
-    #[test]
-    fn sizes() {
-        use std::mem::size_of;
-        eprintln!(
-            "SyncMemory {} engine {} repetition {} tracked {} subject {} metameta {}",
-            size_of::<super::SyncMemory>(),
-            size_of::<penstock_domain::engine::Memory>(),
-            size_of::<super::Repetition>(),
-            size_of::<crate::world::TrackedSync>(),
-            size_of::<crate::world::Subject>(),
-            size_of::<super::ObjectMemory>()
-        );
-    }
-}

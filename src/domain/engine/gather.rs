@@ -172,7 +172,7 @@ fn at_source(source: &ValidatedSource, fault: Fault) -> Fault {
         other => other,
     };
     let subject = format!("source {}", source.name);
-    let subject = if fault.subject.is_empty() {
+    let subject = if fault.subject.is_empty() || fault.subject == subject {
         subject
     } else {
         format!("{subject} ({})", fault.subject)
