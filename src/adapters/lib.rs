@@ -9,6 +9,8 @@ pub mod kubernetes;
 pub mod open;
 pub mod providers;
 pub mod registry;
+#[cfg(feature = "kubernetes")]
+pub mod remote_objects;
 pub mod shared_reads;
 #[cfg(feature = "vault")]
 pub mod vault;

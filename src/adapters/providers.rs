@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use penstock_domain::api::kubernetes::KubernetesProvider;
 use penstock_domain::api::store::System;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::stores::{Credentials, DataObjects, StoreCatalog, StoreObject};
@@ -11,6 +12,10 @@ use penstock_domain::sync::SourceOptions;
 
 use crate::http::client::HttpLayer;
 use crate::open::{OpenedStore, StoreFailure};
+#[cfg(feature = "kubernetes")]
+use crate::remote_objects::{OtherCluster, OtherNamespace};
+#[cfg(feature = "vault")]
+use crate::vault::VaultStore;
 
 /// What stores and sources are reached through.
 #[derive(Clone)]
@@ -37,19 +42,31 @@ fn system(store: &StoreObject) -> Result<System<'_>, Fault> {
 
 /// The mount that a query sets, when it is not the store's own: what authorisation is about. Decided from
 /// the spec alone.
+#[cfg_attr(
+    not(feature = "vault"),
+    expect(unused_variables, reason = "no other provider has mounts")
+)]
 pub(crate) fn foreign_mount(
     store: &StoreObject,
     options: &SourceOptions,
 ) -> Result<Option<String>, Fault> {
     match system(store)? {
         #[cfg(feature = "vault")]
-        System::Vault(provider) => crate::vault::VaultStore::foreign_mount(provider, options)
+        System::Vault(provider) => VaultStore::foreign_mount(provider, options)
             .map_err(|error| error.fault(&store.reference.to_string())),
         _ => Ok(None),
     }
 }
 
 /// Opens a store: its credentials are fetched, nobody logs in yet.
+#[cfg_attr(
+    not(any(feature = "vault", feature = "kubernetes")),
+    expect(
+        unused_variables,
+        clippy::unused_async,
+        reason = "nothing is left to be reached"
+    )
+)]
 pub(crate) async fn open(
     store: &StoreObject,
     reached: &Reached,
@@ -57,22 +74,48 @@ pub(crate) async fn open(
     match system(store)? {
         #[cfg(feature = "vault")]
         System::Vault(provider) => {
-            let opened = crate::vault::VaultStore::open(
-                store,
-                provider,
-                &reached.http,
-                &reached.credentials,
-            )
-            .await
-            .map_err(|error| StoreFailure::from(error.fault(&store.reference.to_string())))?;
+            let opened = VaultStore::open(store, provider, &reached.http, &reached.credentials)
+                .await
+                .map_err(|error| StoreFailure::from(error.fault(&store.reference.to_string())))?;
             Ok(Arc::new(opened))
         }
         #[cfg(not(feature = "vault"))]
         System::Vault(_) => Err(not_built(store, "vault").into()),
+        #[cfg(feature = "kubernetes")]
+        System::Kubernetes(provider) => open_kubernetes(store, provider, reached).await,
+        #[cfg(not(feature = "kubernetes"))]
         System::Kubernetes(_) => Err(not_built(store, "kubernetes").into()),
     }
 }
 
+#[cfg(feature = "kubernetes")]
+async fn open_kubernetes(
+    store: &StoreObject,
+    provider: &KubernetesProvider,
+    reached: &Reached,
+) -> Result<Arc<dyn OpenedStore>, StoreFailure> {
+    if is_neighbour(provider) {
+        let opened = OtherNamespace::open(store, provider, &reached.objects)?;
+        return Ok(Arc::new(opened));
+    }
+    let opened = OtherCluster::open(store, provider, &reached.http, &reached.credentials).await?;
+    Ok(Arc::new(opened))
+}
+
+/// Whether the answers of a store depend on who asks, because the other side must consent.
+pub(crate) fn needs_consent(store: &StoreObject) -> Result<bool, Fault> {
+    Ok(match system(store)? {
+        System::Vault(_) => false,
+        System::Kubernetes(provider) => is_neighbour(provider),
+    })
+}
+
+/// Whether another namespace of this cluster is meant, and not another cluster.
+fn is_neighbour(provider: &KubernetesProvider) -> bool {
+    provider.kubeconfig_ref.is_none() && provider.server.is_none()
+}
+
+#[cfg(not(all(feature = "vault", feature = "kubernetes")))]
 fn not_built(store: &StoreObject, provider: &str) -> Fault {
     Fault::new(
         FaultClass::NotSupported,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use penstock_domain::bundle::{Snapshot, SourceEntry, SourceVersion};
+use penstock_domain::bundle::{Snapshot, SourceEntry};
 use penstock_domain::conditions::Reason;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::{Key, NamespaceName, ObjectName, SyncId};
@@ -39,6 +39,8 @@ pub struct Registry {
 struct Place {
     uid: String,
     generation: i64,
+    /// How long a read that is under way may take.
+    patience: Duration,
     held: tokio::sync::Mutex<Held>,
 }
 
@@ -66,7 +68,7 @@ impl Registry {
         self.shared.forget(home, store);
         let place = self.places().remove(&(home.clone(), store.clone()));
         if let Some(place) = place {
-            close_later(place, Duration::ZERO);
+            close_later(place);
         }
     }
 
@@ -98,10 +100,11 @@ impl Registry {
         let place = Arc::new(Place {
             uid: store.uid.clone(),
             generation: store.generation,
+            patience: store.limits.timeout,
             held: tokio::sync::Mutex::default(),
         });
         if let Some(earlier) = places.insert(key, Arc::clone(&place)) {
-            close_later(earlier, store.limits.timeout);
+            close_later(earlier);
         }
         place
     }
@@ -175,6 +178,9 @@ impl Registry {
             .find(&sync.namespace, reference)
             .ok_or_else(|| not_found(reference))?;
         let mut query = StoreQuery::of(source)?;
+        if providers::needs_consent(&store)? {
+            query.on_behalf_of = Some(sync.namespace.clone());
+        }
         self.authorise(sync, &store, &query)?;
         if let SourceOptions::Vault { mount: Some(mount) } = &mut query.options {
             // One mount, one spelling, one shared read.
@@ -278,7 +284,8 @@ impl Registry {
                 .into_iter()
                 .map(|(key, value)| entry(key, name.to_string(), value))
                 .collect(),
-            version: Some(SourceVersion::Tag(object.resource_version)),
+            // A resourceVersion changes with every label; content is compared by content.
+            version: None,
         })
     }
 }
@@ -313,23 +320,14 @@ fn not_found(reference: &StoreReference) -> Fault {
     Fault::new(FaultClass::NotFound, reference.to_string(), place).because(Reason::StoreNotFound)
 }
 
-/// Reads that are under way end within `patience`; then the login is given back.
-fn close_later(place: Arc<Place>, patience: Duration) {
+/// Reads that are under way may end; then the login is given back.
+fn close_later(place: Arc<Place>) {
     tokio::spawn(async move {
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(place.patience).await;
         if let Some(store) = place.held.lock().await.store.take() {
             store.close().await;
         }
     });
-}
-
-/// Names the source that a fault is about; what it was about before opens the sentence.
-fn of_source(source: &ValidatedSource, fault: Fault) -> Fault {
-    Fault {
-        message: format!("{}: {}", fault.subject, fault.message),
-        subject: format!("source {}", source.name),
-        ..fault
-    }
 }
 
 #[async_trait]
@@ -340,7 +338,7 @@ impl Sources for Registry {
         source: &ValidatedSource,
         freshness: Freshness,
     ) -> Result<Snapshot, Fault> {
-        let outcome = match &source.origin {
+        match &source.origin {
             Origin::Store(reference) => self.read_store(sync, reference, source, freshness).await,
             Origin::Secret { name, optional } => {
                 self.read_object(sync, DataKind::Secret, name, *optional)
@@ -351,8 +349,7 @@ impl Sources for Registry {
                     .await
             }
             Origin::Literal(values) => Ok(literal(values)),
-        };
-        outcome.map_err(|fault| of_source(source, fault))
+        }
     }
 
     async fn template(

@@ -92,7 +92,7 @@ impl HttpLayer {
             .timeout(settings.limits.timeout)
             .pool_idle_timeout(IDLE_TIMEOUT);
         let mut config = match endpoint.transport() {
-            Transport::Tls => tls::client_config(settings.tls.ca.as_deref(), &self.system),
+            Transport::Tls => tls::client_config(settings.tls, &self.system),
             Transport::Plain => tls::trusts_nobody(),
         }
         .map_err(OpenClient::Tls)?;

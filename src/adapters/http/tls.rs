@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use penstock_domain::secret::SecretValue;
 use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CertificateError, ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
 /// The most certificates in one CA bundle.
@@ -19,6 +20,17 @@ pub struct TlsSettings {
     pub ca: Option<Vec<u8>>,
     /// The host name to ask for and to verify, when it differs from the address's.
     pub server_name: Option<String>,
+    /// Who we are, where the server wants a certificate for it.
+    pub identity: Option<ClientIdentity>,
+}
+
+/// A client certificate with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// The certificate, and those it chains to, PEM.
+    pub certificates: Vec<u8>,
+    /// The private key, PEM.
+    pub key: SecretValue,
 }
 
 /// Why TLS cannot be set up.
@@ -33,6 +45,9 @@ pub enum ConfigureTls {
     /// The CA bundle holds too many.
     #[error("the CA bundle holds more than {MAX_CERTIFICATES} certificates")]
     TooMany,
+    /// The client certificate or its key cannot be read, or they do not belong together.
+    #[error("the client certificate or its key cannot be read, or they do not belong together")]
+    Identity,
     /// The system has no trusted authorities.
     #[error("the system has no trusted certificate authorities")]
     NoSystemAuthorities,
@@ -97,19 +112,39 @@ impl SystemAuthorities {
 
 /// The configuration for one store's connections.
 pub(super) fn client_config(
-    ca: Option<&[u8]>,
+    settings: &TlsSettings,
     system: &SystemAuthorities,
 ) -> Result<ClientConfig, ConfigureTls> {
-    let mut config = match ca {
+    let builder = match &settings.ca {
         Some(pem) => builder()?.with_root_certificates(authorities(pem)?),
         None => builder()?
             .dangerous()
             .with_custom_certificate_verifier(system.verifier()?),
-    }
-    .with_no_client_auth();
+    };
+    let mut config = match &settings.identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (certificates, key) = identify(identity)?;
+            builder
+                .with_client_auth_cert(certificates, key)
+                .map_err(|_| ConfigureTls::Identity)?
+        }
+    };
     // A store has one host: a few sessions are enough.
     config.resumption = Resumption::in_memory_sessions(4);
     Ok(config)
+}
+
+fn identify(
+    identity: &ClientIdentity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ConfigureTls> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&identity.certificates)
+        .take(MAX_CERTIFICATES)
+        .collect::<Result<_, _>>()
+        .map_err(|_| ConfigureTls::Identity)?;
+    let key =
+        PrivateKeyDer::from_pem_slice(identity.key.expose()).map_err(|_| ConfigureTls::Identity)?;
+    Ok((certificates, key))
 }
 
 /// The configuration of a client that speaks plain http only.

@@ -77,6 +77,7 @@ impl Settings {
             tls: TlsSettings {
                 ca: fetch.authorities(provider).await?,
                 server_name: provider.tls_server_name.clone(),
+                identity: None,
             },
             method: fetch.method(provider).await?,
         })

@@ -9,7 +9,7 @@ use kube::core::{Selector, SelectorExt as _};
 
 use super::StoreObject;
 use crate::api::source::ObjectKind;
-use crate::api::store::{Allow, AllowAt};
+use crate::api::store::{Allow, AllowAt, AllowedNamespaces};
 use crate::conditions::Reason;
 use crate::fault::{Fault, FaultClass};
 use crate::names::NamespaceName;
@@ -248,9 +248,11 @@ fn allows(entry: &Allow, caller: AskingNamespace<'_>, reach: &Reach<'_>) -> bool
 
 /// An entry that names namespaces in both ways, or in neither, means nobody.
 fn is_meant(entry: &Allow, caller: AskingNamespace<'_>) -> bool {
-    match (&entry.namespaces, &entry.namespace_selector) {
-        (Some(names), None) => names.iter().any(|name| name == caller.name.as_str()),
-        (None, Some(selector)) => {
+    match entry.variant() {
+        Ok(AllowedNamespaces::Names(names)) => {
+            names.iter().any(|name| name == caller.name.as_str())
+        }
+        Ok(AllowedNamespaces::Selector(selector)) => {
             let selector = Selector::try_from(
                 k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector::from(selector),
             );
@@ -259,7 +261,7 @@ fn is_meant(entry: &Allow, caller: AskingNamespace<'_>) -> bool {
                 .zip(selector.ok())
                 .is_some_and(|(labels, selector)| selector.matches(labels))
         }
-        _ => false,
+        Err(_) => false,
     }
 }
 

@@ -307,7 +307,7 @@ async fn https_is_verified_against_the_stores_own_authority() {
     let address = format!("https://vault.test:{}", server.port());
     let with = |ca: Option<Vec<u8>>| TlsSettings {
         ca,
-        server_name: None,
+        ..TlsSettings::default()
     };
     let good = open(&layer, &address, &with(Some(server.ca()))).unwrap();
     assert_eq!(status(&good, &get()).await, Ok(200));
@@ -334,7 +334,7 @@ async fn the_name_in_the_certificate_counts_unless_another_is_given() {
     let address = format!("https://outer.test:{}", server.port());
     let mut tls = TlsSettings {
         ca: Some(server.ca()),
-        server_name: None,
+        ..TlsSettings::default()
     };
     let unnamed = open(&layer, &address, &tls).unwrap();
     assert_eq!(
@@ -353,15 +353,15 @@ async fn a_server_name_cannot_lead_around_the_policy() {
     let layer = layer(&[]);
     for name in ["127.0.0.1", "0x7f.1", "[::1]", "a/b", ""] {
         let tls = TlsSettings {
-            ca: None,
             server_name: Some(name.to_owned()),
+            ..TlsSettings::default()
         };
         let error = open(&layer, "https://vault.example.com", &tls).unwrap_err();
         assert_eq!(error, OpenClient::Tls(ConfigureTls::ServerName), "{name}");
     }
     let tls = TlsSettings {
-        ca: None,
         server_name: Some("public.example".to_owned()),
+        ..TlsSettings::default()
     };
     let client = open(&layer, "https://vault.example.com", &tls).unwrap();
     assert_eq!(

@@ -1,0 +1,369 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use penstock_domain::api::kubernetes::{KubernetesProvider, KubernetesServer};
+use penstock_domain::api::shared::SecretKeyRef;
+use penstock_domain::api::store::{Identity, Provider};
+use penstock_domain::bundle::Snapshot;
+use penstock_domain::conditions::Reason;
+use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::names::{NamespaceName, ObjectName};
+use penstock_domain::secret::SecretValue;
+use penstock_domain::stores::access::RemotePath;
+use penstock_domain::stores::{
+    Credentials, DataKind, DataObject, DataObjects, StoreLimits, StoreObject, TokenRequest,
+};
+use penstock_domain::sync::{SourceOptions, StoreKind, StoreReference};
+use serde_json::{Value, json};
+
+use super::{OtherCluster, OtherNamespace};
+use crate::http::client::HttpLayer;
+use crate::http::test_server::{Reply, TestServer};
+use crate::open::{OpenedStore, StoreFailure, StoreQuery};
+
+fn store(kind: StoreKind, identity: Identity, provider: KubernetesProvider) -> StoreObject {
+    StoreObject {
+        reference: StoreReference {
+            kind,
+            name: ObjectName::new("shared").unwrap(),
+        },
+        home: NamespaceName::new("prod").unwrap(),
+        uid: "u".to_owned(),
+        generation: 1,
+        provider: Provider {
+            kubernetes: Some(provider),
+            ..Provider::default()
+        },
+        limits: StoreLimits::default(),
+        identity,
+        allow: Vec::new(),
+    }
+}
+
+fn provider() -> KubernetesProvider {
+    KubernetesProvider {
+        namespace: "platform".to_owned(),
+        ..KubernetesProvider::default()
+    }
+}
+
+fn query(path: &str) -> StoreQuery {
+    StoreQuery {
+        environment: None,
+        path: RemotePath::parse(path).unwrap(),
+        recursive: false,
+        field: None,
+        version: None,
+        options: SourceOptions::None,
+        on_behalf_of: NamespaceName::new("prod").ok(),
+    }
+}
+
+fn names(snapshot: &Snapshot) -> Vec<&str> {
+    let entries = snapshot.entries.iter();
+    entries.map(|entry| entry.name.as_str()).collect()
+}
+
+/// Secret `database` of namespace `platform`, with an annotation.
+struct Neighbours(Option<&'static str>);
+
+#[async_trait]
+impl DataObjects for Neighbours {
+    async fn get(
+        &self,
+        namespace: &NamespaceName,
+        kind: DataKind,
+        name: &ObjectName,
+    ) -> Result<Option<DataObject>, Fault> {
+        assert_eq!(namespace.as_str(), "platform");
+        let found = kind == DataKind::Secret && name.as_str() == "database";
+        Ok(found.then(|| DataObject {
+            resource_version: "1".to_owned(),
+            accept_from: self.0.map(str::to_owned),
+            data: BTreeMap::from([
+                ("password".to_owned(), SecretValue::from("hunter2")),
+                ("user".to_owned(), SecretValue::from("app")),
+            ]),
+        }))
+    }
+}
+
+fn neighbour(accept_from: Option<&'static str>) -> OtherNamespace {
+    let store = store(StoreKind::Cluster, Identity::Operator, provider());
+    let objects: Arc<dyn DataObjects> = Arc::new(Neighbours(accept_from));
+    OtherNamespace::open(&store, &provider(), &objects).unwrap()
+}
+
+#[test]
+fn only_the_administrators_store_with_the_operators_identity_reaches_a_neighbour() {
+    let objects: Arc<dyn DataObjects> = Arc::new(Neighbours(None));
+    for (kind, identity, good) in [
+        (StoreKind::Cluster, Identity::Operator, true),
+        (StoreKind::Cluster, Identity::Credentials, false),
+        (StoreKind::Namespaced, Identity::Operator, false),
+        (StoreKind::Namespaced, Identity::Credentials, false),
+    ] {
+        let store = store(kind, identity, provider());
+        let opened = OtherNamespace::open(&store, &provider(), &objects);
+        assert_eq!(opened.is_ok(), good, "{kind:?} {identity:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_of_a_neighbour_must_consent_to_store_and_namespace() {
+    for (accept_from, good) in [
+        (None, false),
+        (Some(""), false),
+        (Some("shared/prod"), true),
+        (Some("other/x, shared/prod"), true),
+        (Some("shared"), false),
+        (Some("shared/"), false),
+        (Some("shared/*"), false),
+        (Some("shared/production"), false),
+        (Some("shared/dev"), false),
+        (Some("other/prod"), false),
+        (Some("SHARED/prod"), false),
+        (Some("shared/prod/x"), false),
+    ] {
+        let outcome = neighbour(accept_from).read("s", &query("database")).await;
+        match outcome {
+            Ok(snapshot) => {
+                assert!(good, "{accept_from:?}");
+                assert_eq!(names(&snapshot), ["password", "user"]);
+            }
+            Err(failure) => {
+                assert!(!good, "{accept_from:?}");
+                assert_eq!(failure.fault.reason, Reason::NotAllowed);
+                assert!(!format!("{failure:?}").contains("hunter2"));
+            }
+        }
+    }
+    let nobody = StoreQuery {
+        on_behalf_of: None,
+        ..query("database")
+    };
+    assert!(
+        neighbour(Some("shared/prod"))
+            .read("s", &nobody)
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_source_is_one_object_or_one_key_of_it() {
+    let store = neighbour(Some("shared/prod"));
+    let field = |name: &str| StoreQuery {
+        field: Some(name.to_owned()),
+        ..query("database")
+    };
+    let snapshot = store.read("s", &field("user")).await.unwrap();
+    assert_eq!(names(&snapshot), ["user"]);
+    let class = async |query: StoreQuery| store.read("s", &query).await.unwrap_err().fault.class;
+    assert_eq!(class(field("absent")).await, FaultClass::NotFound);
+    assert_eq!(class(query("absent")).await, FaultClass::NotFound);
+    assert_eq!(
+        class(query("penstock-installation-key")).await,
+        FaultClass::Denied
+    );
+    for path in ["", "database/", "a/b", "Database"] {
+        assert_eq!(class(query(path)).await, FaultClass::Invalid, "{path}");
+    }
+    let versioned = StoreQuery {
+        version: Some("1".to_owned()),
+        ..query("database")
+    };
+    let environment = StoreQuery {
+        environment: Some("prod".to_owned()),
+        ..query("database")
+    };
+    let vault = StoreQuery {
+        options: SourceOptions::Vault { mount: None },
+        ..query("database")
+    };
+    for query in [versioned, environment, vault] {
+        assert_eq!(class(query).await, FaultClass::Invalid);
+    }
+}
+
+/// Answers every key of every Secret.
+struct AnyCredentials(String);
+
+#[async_trait]
+impl Credentials for AnyCredentials {
+    async fn secret_key(
+        &self,
+        namespace: &NamespaceName,
+        _: &ObjectName,
+        _: &str,
+    ) -> Result<SecretValue, Fault> {
+        assert_eq!(namespace.as_str(), "prod");
+        Ok(SecretValue::from(self.0.as_str()))
+    }
+
+    async fn config_map_key(
+        &self,
+        _: &NamespaceName,
+        _: &ObjectName,
+        _: &str,
+    ) -> Result<String, Fault> {
+        Err(Fault::new(FaultClass::NotFound, "ConfigMap", "none here"))
+    }
+
+    async fn service_account_token(&self, _: &TokenRequest) -> Result<SecretValue, Fault> {
+        Err(Fault::new(
+            FaultClass::NotFound,
+            "ServiceAccount",
+            "none here",
+        ))
+    }
+}
+
+fn secret_ref() -> SecretKeyRef {
+    SecretKeyRef {
+        name: "east".to_owned(),
+        key: "value".to_owned(),
+    }
+}
+
+/// A store of the cluster behind `address`, whose CA bundle is `ca`.
+async fn east(address: String, ca: Vec<u8>) -> Result<OtherCluster, Fault> {
+    let provider = KubernetesProvider {
+        server: Some(KubernetesServer {
+            address,
+            ca_bundle: String::from_utf8(ca).ok(),
+            token_ref: secret_ref(),
+            ..KubernetesServer::default()
+        }),
+        ..provider()
+    };
+    open(&provider, Identity::Credentials, "t-1\n").await
+}
+
+async fn open(
+    provider: &KubernetesProvider,
+    identity: Identity,
+    credential: &str,
+) -> Result<OtherCluster, Fault> {
+    let allowed: Vec<ipnet::IpNet> = vec!["127.0.0.0/8".parse().unwrap()];
+    let credentials: Arc<dyn Credentials> = Arc::new(AnyCredentials(credential.to_owned()));
+    let kind = if identity == Identity::Operator {
+        StoreKind::Cluster
+    } else {
+        StoreKind::Namespaced
+    };
+    let store = store(kind, identity, provider.clone());
+    OtherCluster::open(&store, provider, &HttpLayer::new(allowed), &credentials).await
+}
+
+fn status(code: u16, reason: &str) -> Reply {
+    let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code});
+    Reply::json(code, &body)
+}
+
+async fn api_server(secret: Value) -> TestServer {
+    TestServer::https("127.0.0.1", move |request| {
+        if request.header("authorization") != Some("Bearer t-1") {
+            return status(401, "Unauthorized");
+        }
+        match request.target.as_str() {
+            "/api/v1/namespaces/platform/secrets/database" => Reply::json(200, &secret),
+            "/api/v1/namespaces/platform/secrets/closed" => status(403, "Forbidden"),
+            "/api/v1/namespaces/platform/secrets/bare" => Reply::new(404, "404 page not found"),
+            "/api/v1/namespaces/platform/secrets/busy" => status(429, "TooManyRequests"),
+            "/api/v1/namespaces/platform/configmaps/settings" => Reply::json(
+                200,
+                &json!({"kind": "ConfigMap", "data": {"LEVEL": "3"}, "binaryData": {"b": "AP8="}}),
+            ),
+            _ => status(404, "NotFound"),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_object_of_another_cluster_is_read_with_a_token() {
+    let secret = json!({"kind": "Secret", "data": {"password": "aHVudGVyMg==", "empty": ""}});
+    let server = api_server(secret).await;
+    let address = format!("https://127.0.0.1:{}", server.port());
+    let store = east(address, server.ca()).await.unwrap();
+    let snapshot = store.read("s", &query("database")).await.unwrap();
+    assert_eq!(names(&snapshot), ["empty", "password"]);
+    assert_eq!(snapshot.entries[1].value, SecretValue::from("hunter2"));
+    let settings = StoreQuery {
+        options: SourceOptions::Kubernetes { config_map: true },
+        ..query("settings")
+    };
+    let snapshot = store.read("s", &settings).await.unwrap();
+    assert_eq!(names(&snapshot), ["LEVEL", "b"]);
+    assert_eq!(snapshot.entries[1].value, SecretValue::new(vec![0, 0xff]));
+    for (name, class) in [
+        ("absent", FaultClass::NotFound),
+        ("bare", FaultClass::Unavailable),
+        ("closed", FaultClass::Denied),
+        ("busy", FaultClass::Throttled { retry_after: None }),
+    ] {
+        let failure = store.read("s", &query(name)).await.unwrap_err();
+        assert_eq!(failure.fault.class, class, "{name}");
+    }
+    assert!(store.probe("s").await.is_ok());
+}
+
+#[tokio::test]
+async fn an_answer_of_another_kind_or_coding_is_not_believed() {
+    for body in [
+        json!({"kind": "SecretList", "items": []}),
+        json!({"kind": "Secret", "data": {"password": "%%"}}),
+        json!({"kind": "Secret", "data": ["x"]}),
+        json!("x"),
+    ] {
+        let server = api_server(body.clone()).await;
+        let address = format!("https://127.0.0.1:{}", server.port());
+        let store = east(address, server.ca()).await.unwrap();
+        let failure = store.read("s", &query("database")).await.unwrap_err();
+        assert_eq!(failure.fault.class, FaultClass::Unavailable, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_kubeconfig_leads_to_a_cluster_and_to_nothing_else() {
+    use base64::Engine as _;
+    let server = api_server(json!({"kind": "Secret", "data": {"user": "YXBw"}})).await;
+    let ca = base64::engine::general_purpose::STANDARD.encode(server.ca());
+    let file = |user: &str| {
+        format!(
+            "current-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:{}', certificate-authority-data: {ca}}}}}]\n\
+             users: [{{name: u, user: {{{user}}}}}]\n",
+            server.port()
+        )
+    };
+    let provider = KubernetesProvider {
+        kubeconfig_ref: Some(secret_ref()),
+        ..provider()
+    };
+    let store = open(&provider, Identity::Credentials, &file("token: t-1"))
+        .await
+        .unwrap();
+    let snapshot = store.read("s", &query("database")).await.unwrap();
+    assert_eq!(names(&snapshot), ["user"]);
+    let store = open(&provider, Identity::Credentials, &file("token: wrong"))
+        .await
+        .unwrap();
+    let failure: StoreFailure = store.read("s", &query("database")).await.unwrap_err();
+    assert_eq!(failure.fault.reason, Reason::CredentialsRefused);
+    assert!(failure.blames_credentials);
+    for user in ["exec: {command: id}", "tokenFile: /etc/passwd"] {
+        let refused = open(&provider, Identity::Credentials, &file(user)).await;
+        let Err(fault) = refused else {
+            panic!("{user} is refused")
+        };
+        assert_eq!(fault.class, FaultClass::Invalid, "{user}");
+    }
+    assert!(
+        open(&provider, Identity::Operator, &file("token: t-1"))
+            .await
+            .is_err()
+    );
+}
