@@ -270,6 +270,8 @@ struct Ownership<'a> {
     intent_open: bool,
     /// No record, but our tag or the uid of our last write: an object of ours whose record was lost.
     recovered: bool,
+    /// It is the object of our last write, whatever its annotations say: they tell people, the record decides.
+    proven: bool,
     whole: bool,
 }
 
@@ -286,6 +288,8 @@ impl<'a> Ownership<'a> {
             record: input.record,
             intent_open: input.intent_open,
             recovered,
+            proven: recovered
+                || (input.record.is_some() && input.confirmed_uid == Some(object.uid.as_str())),
             whole,
         }
     }
@@ -348,7 +352,7 @@ fn foreign(
     if let Some(owner) = object
         .owner
         .as_deref()
-        .filter(|owner| *owner != tag && !ownership.recovered)
+        .filter(|owner| *owner != tag && !ownership.proven)
     {
         return Some(owned_by_another(input.sync, subject, owner));
     }

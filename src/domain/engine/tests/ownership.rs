@@ -105,6 +105,41 @@ fn the_secret_of_another_sync_is_refused_and_its_owner_named_only_nearby() {
     }
 }
 
+/// The record decides, not an annotation that anybody may write.
+#[test]
+fn a_forged_owner_tag_on_our_own_secret_is_repaired() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.edit("Secret panbot", "A", Some("edited"));
+    lab.world
+        .state()
+        .objects
+        .get_mut("Secret panbot")
+        .unwrap()
+        .owner = Some("elsewhere/prod/app".to_owned());
+    lab.look();
+    lab.assert_ready();
+    assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]));
+    let owner = lab.world.state().objects["Secret panbot"].owner.clone();
+    assert_eq!(owner.as_deref(), Some("test-installation/prod/panbot"));
+}
+
+#[test]
+fn another_object_of_the_same_name_is_not_ours_because_the_former_was() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    foreign(&lab, &[("X", "theirs")]);
+    lab.world
+        .state()
+        .objects
+        .get_mut("Secret panbot")
+        .unwrap()
+        .owner = Some("test-installation/prod/other".to_owned());
+    lab.look();
+    lab.assert_not_ready(Reason::OwnedByAnother);
+    assert_eq!(lab.content(), pairs(&[("X", "theirs")]));
+}
+
 #[test]
 fn syncs_that_share_own_different_keys_and_never_the_same() {
     let mut lab = Lab::new();
