@@ -28,16 +28,16 @@ pub(super) async fn client_with_definitions() -> Result<Option<Client>, Failure>
         return Ok(None);
     };
     let client = testbed.control_plane.client().await?;
-    INSTALLED
-        .get_or_try_init(|| async {
-            // A YAML document may be JSON.
-            let documents: Result<Vec<_>, _> =
-                all_crds().iter().map(serde_json::to_string).collect();
-            install_definitions(&client, &documents?.join("\n---\n")).await?;
-            Ok::<_, Failure>(())
-        })
-        .await?;
+    INSTALLED.get_or_try_init(|| define(&client)).await?;
     Ok(Some(client))
+}
+
+/// Installs our definitions, and waits until they are served.
+pub(super) async fn define(client: &Client) -> Outcome {
+    // A YAML document may be JSON.
+    let documents: Result<Vec<_>, _> = all_crds().iter().map(serde_json::to_string).collect();
+    install_definitions(client, &documents?.join("\n---\n")).await?;
+    Ok(())
 }
 
 /// Tries to create an object without keeping it.

@@ -27,6 +27,14 @@ impl Namespace {
         })
     }
 
+    /// One that exists already, as `client` sees it.
+    pub fn named(client: &Client, name: &str) -> Self {
+        Self {
+            client: client.clone(),
+            name: name.to_owned(),
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
