@@ -118,19 +118,38 @@ impl LeadershipGained<'_> {
 
 /// This process leads no longer.
 #[derive(Debug)]
-pub struct LeadershipLost<'a> {
+pub struct LeadershipLost {
     /// Why.
-    pub why: &'a str,
+    pub why: LostBecause,
 }
 
-impl LeadershipLost<'_> {
+/// Why a leadership ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostBecause {
+    /// The process stops and gives the lease back.
+    Stopping,
+    /// The lease could not be renewed in time.
+    NotRenewed,
+    /// Somebody deleted the lease.
+    Deleted,
+    /// Another replica holds it.
+    Taken,
+}
+
+impl LeadershipLost {
     /// Tells it.
     pub fn emit(&self, metrics: &Metrics) {
         metrics.leader.set(0);
-        tracing::warn!(
-            why = self.why,
-            "no longer leading: nothing is written from now on"
-        );
+        let why = match self.why {
+            LostBecause::Stopping => {
+                tracing::info!("the lease is given back");
+                return;
+            }
+            LostBecause::NotRenewed => "the lease could not be renewed in time",
+            LostBecause::Deleted => "the lease was deleted",
+            LostBecause::Taken => "another replica holds the lease",
+        };
+        tracing::warn!(why, "no longer leading: nothing is written from now on");
     }
 }
 
@@ -472,7 +491,10 @@ mod tests {
         let metrics = Metrics::new();
         LeadershipGained { identity: "a" }.emit(&metrics);
         assert_eq!(metrics.leader.get(), 1);
-        LeadershipLost { why: "test" }.emit(&metrics);
+        LeadershipLost {
+            why: LostBecause::Taken,
+        }
+        .emit(&metrics);
         assert_eq!(
             (metrics.leader.get(), metrics.leader_elections.get()),
             (0, 1)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 /// A Lease, as far as an election needs it.
@@ -13,6 +14,8 @@ pub(crate) struct LeaseView {
     pub(crate) duration: Duration,
     /// How often it changed hands.
     pub(crate) transitions: i32,
+    /// Since when it has been held.
+    pub(crate) acquired: Option<Timestamp>,
     /// The object's version: any renewal changes it.
     pub(crate) resource_version: String,
 }
@@ -91,6 +94,7 @@ impl Election {
             duration,
             transitions,
             resource_version,
+            acquired: _,
         } = lease.clone();
         self.seen = Some((lease, since));
         if holder == self.identity {
@@ -121,6 +125,7 @@ mod tests {
             holder: holder.to_owned(),
             duration: LEASE,
             transitions: 3,
+            acquired: None,
             resource_version: version.to_string(),
         }
     }

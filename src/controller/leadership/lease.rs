@@ -34,8 +34,8 @@ pub(crate) struct LeaseClaim {
     pub(crate) duration: Duration,
     /// How often it changed hands.
     pub(crate) transitions: i32,
-    /// Whether the holder changes with this write.
-    pub(crate) changes_hands: bool,
+    /// Since when it has been held; from now on when there is nothing to keep.
+    pub(crate) acquired: Option<Timestamp>,
 }
 
 /// Where the lease lies.
@@ -77,6 +77,7 @@ fn view(lease: Lease) -> LeaseView {
         holder: spec.holder_identity.unwrap_or_default(),
         duration: Duration::from_secs(seconds),
         transitions: spec.lease_transitions.unwrap_or(0),
+        acquired: spec.acquire_time.map(|time| time.0),
         resource_version: lease.metadata.resource_version.unwrap_or_default(),
     }
 }
@@ -113,7 +114,7 @@ impl Leases for LeaseObject {
                 holder_identity: Some(claim.holder),
                 lease_duration_seconds: i32::try_from(claim.duration.as_secs()).ok(),
                 lease_transitions: Some(claim.transitions),
-                acquire_time: claim.changes_hands.then(|| now.clone()),
+                acquire_time: Some(claim.acquired.map_or_else(|| now.clone(), MicroTime)),
                 renew_time: Some(now),
                 ..LeaseSpec::default()
             }),

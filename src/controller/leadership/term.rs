@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use penstock_observability::metrics::Metrics;
-use penstock_observability::telemetry::{Following, LeadershipGained, LeadershipLost, LeaseFailed};
+use penstock_observability::telemetry::{
+    Following, LeadershipGained, LeadershipLost, LeaseFailed, LostBecause,
+};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -79,12 +81,20 @@ impl Leadership {
     }
 
     fn become_follower(&self, leader: &str) {
-        if self.standing.send_replace(Standing::Following) != Standing::Following {
+        self.fence.close();
+        let before = self.standing.send_replace(Standing::Following);
+        if before == Standing::Leading {
+            LeadershipLost {
+                why: LostBecause::Taken,
+            }
+            .emit(&self.metrics);
+        }
+        if before != Standing::Following {
             Following { leader }.emit();
         }
     }
 
-    fn lose(&self, why: &str) {
+    fn lose(&self, why: LostBecause) {
         self.fence.close();
         if self.standing.send_replace(Standing::Unknown) == Standing::Leading {
             LeadershipLost { why }.emit(&self.metrics);
@@ -117,8 +127,7 @@ impl Candidate<'_> {
                 .filter(|closes| *closes < next)
             {
                 sleep_until(closes).await;
-                self.leadership
-                    .lose("the lease could not be renewed in time");
+                self.leadership.lose(LostBecause::NotRenewed);
                 self.held = None;
             }
             sleep_until(next).await;
@@ -151,35 +160,35 @@ impl Candidate<'_> {
             None => self.leases.read().await?,
         };
         let lasting = self.timing.lease();
-        let claim = |transitions, changes_hands| LeaseClaim {
+        let acquired = lease.as_ref().and_then(|lease| lease.acquired);
+        let claim = |transitions, acquired| LeaseClaim {
             holder: self.identity.to_owned(),
             duration: lasting,
             transitions,
-            changes_hands,
+            acquired,
         };
         let held = match self.election.decide(lease, began) {
-            Step::Create => self.leases.write(claim(0, true), None).await?,
+            Step::Create => self.leases.write(claim(0, None), None).await?,
             Step::Take {
                 resource_version,
                 transitions,
             } => {
-                let claim = claim(transitions, true);
+                let claim = claim(transitions, None);
                 self.leases.write(claim, Some(&resource_version)).await?
             }
             Step::Renew {
                 resource_version,
                 transitions,
             } => {
-                let claim = claim(transitions, false);
+                let claim = claim(transitions, acquired);
                 self.leases.write(claim, Some(&resource_version)).await?
             }
             Step::StandBy { leader } => {
-                self.leadership.lose("another replica holds the lease");
                 self.leadership.become_follower(&leader);
                 return Ok(());
             }
             Step::Wait => {
-                self.leadership.lose("the lease was deleted");
+                self.leadership.lose(LostBecause::Deleted);
                 return Ok(());
             }
         };
@@ -194,13 +203,13 @@ impl Candidate<'_> {
     /// Gives the lease back, so that nobody has to wait for it to run out. Best effort.
     async fn release(&mut self) {
         let held = self.held.take();
-        self.leadership.lose("the process stops");
+        self.leadership.lose(LostBecause::Stopping);
         if let Some(held) = held {
             let claim = LeaseClaim {
                 holder: String::new(),
                 duration: Duration::from_secs(1),
                 transitions: held.transitions,
-                changes_hands: false,
+                acquired: held.acquired,
             };
             let release = self.leases.write(claim, Some(&held.resource_version));
             if timeout(self.timing.retry(), release).await.is_err() {

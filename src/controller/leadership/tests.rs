@@ -64,6 +64,7 @@ impl Leases for Line {
             holder: claim.holder,
             duration: claim.duration,
             transitions: claim.transitions,
+            acquired: claim.acquired,
             resource_version: next.to_string(),
         };
         *lease = Some(written.clone());
