@@ -8,12 +8,13 @@ use std::time::Duration;
 use penstock_observability::health::{Awaited, Health};
 use penstock_observability::metrics::{Metrics, SyncStates};
 use penstock_observability::telemetry::StopRequested;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::pass::{NextTurn, ObjectMemory, TurnEnd, Worker};
+use crate::pass::{NextTurn, ObjectMemory, TurnCall, TurnEnd, Worker};
 use crate::queue::{Causes, Queue, Turn, Urgency};
 use crate::references::ReferenceWatches;
 use crate::world::{Change, Feed, Subject, Wake, World};
@@ -60,6 +61,8 @@ pub(crate) struct Dispatcher {
     memories: HashMap<Subject, ObjectMemory>,
     turns: JoinSet<(Subject, ObjectMemory, TurnEnd)>,
     subjects: HashMap<task::Id, Subject>,
+    /// Tells turns under way that a target of theirs changed.
+    repairs: HashMap<Subject, Arc<Notify>>,
     /// Watches of single objects run here.
     watches: JoinSet<()>,
     /// Held until every feed has been listed once. No turn begins before: it would not know its targets.
@@ -86,6 +89,7 @@ impl Dispatcher {
             memories: HashMap::new(),
             turns: JoinSet::new(),
             subjects: HashMap::new(),
+            repairs: HashMap::new(),
             watches: JoinSet::new(),
             listing,
             adjust_at: None,
@@ -147,6 +151,13 @@ impl Dispatcher {
                 Urgency::Urgent => now,
                 Urgency::Routine => now + window.saturating_mul(index) / count.max(1),
             };
+            if let Some(repair) = self
+                .repairs
+                .get(&subject)
+                .filter(|_| causes == Causes::TARGET)
+            {
+                repair.notify_one();
+            }
             self.queue.wake(subject, due, urgency, causes);
         }
     }
@@ -180,9 +191,15 @@ impl Dispatcher {
         self.parts.metrics.queue_delay.observe(delay.as_secs_f64());
         let memory = self.memories.remove(&subject);
         let worker = Arc::clone(&self.parts.worker);
+        let repair = Arc::new(Notify::new());
+        self.repairs.insert(subject.clone(), Arc::clone(&repair));
         let running = subject.clone();
         let task = self.turns.spawn(async move {
-            let (memory, end) = take_turn(&worker, &running, causes, memory).await;
+            let call = TurnCall {
+                causes,
+                repair: &repair,
+            };
+            let (memory, end) = take_turn(&worker, &running, call, memory).await;
             (running, memory, end)
         });
         self.subjects.insert(task.id(), subject);
@@ -198,11 +215,13 @@ impl Dispatcher {
             // It panicked: a bug, told by the panic hook. The others go on; this one begins anew.
             Err(error) => {
                 if let Some(subject) = self.subjects.remove(&error.id()) {
+                    self.repairs.remove(&subject);
                     self.queue.finish(&subject, now, Some(now + AFTER_PANIC));
                 }
                 return;
             }
         };
+        self.repairs.remove(&subject);
         if end.references_changed && self.adjust_at.is_none() {
             self.adjust_at = Some(now + ADJUST_EVERY);
         }
@@ -252,7 +271,7 @@ impl Dispatcher {
 async fn take_turn(
     worker: &Worker,
     subject: &Subject,
-    causes: Causes,
+    call: TurnCall<'_>,
     memory: Option<ObjectMemory>,
 ) -> (ObjectMemory, TurnEnd) {
     match (subject, memory) {
@@ -261,7 +280,7 @@ async fn take_turn(
                 Some(ObjectMemory::Sync(memory)) => memory,
                 _ => Box::default(),
             };
-            let end = worker.reconcile(key, causes, &mut memory).await;
+            let end = worker.reconcile(key, call, &mut memory).await;
             (ObjectMemory::Sync(memory), end)
         }
         (Subject::Store(key), memory) => {
@@ -269,7 +288,7 @@ async fn take_turn(
                 Some(ObjectMemory::Store(memory)) => memory,
                 _ => Box::default(),
             };
-            let end = worker.check_store(key, causes, &mut memory).await;
+            let end = worker.check_store(key, call.causes, &mut memory).await;
             (ObjectMemory::Store(memory), end)
         }
     }

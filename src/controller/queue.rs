@@ -18,7 +18,7 @@ pub(crate) struct Causes(u8);
 
 impl Causes {
     /// Its time has come.
-    pub(crate) const SCHEDULE: Self = Self(0);
+    pub(crate) const SCHEDULE: Self = Self(1 << 4);
     /// It is new, or its spec or its annotations changed.
     pub(crate) const EDIT: Self = Self(1);
     /// A target of it changed.
@@ -79,7 +79,10 @@ impl Wish {
 
 #[derive(Debug, Default)]
 struct Entry {
-    wish: Option<Wish>,
+    /// What woke it.
+    woken: Option<Wish>,
+    /// When its time comes, whatever wakes it before.
+    scheduled: Option<Instant>,
     running: bool,
     /// No turn before this.
     rests_until: Option<Instant>,
@@ -113,7 +116,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
             causes,
         };
         self.change(key, |entry| {
-            entry.wish = Some(entry.wish.map_or(wish, |other| other.merge(wish)));
+            entry.woken = Some(entry.woken.map_or(wish, |other| other.merge(wish)));
         });
     }
 
@@ -128,11 +131,13 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         let (due, key) = due(&self.urgent).or_else(|| due(&self.routine))?;
         let mut causes = Causes::default();
         self.change(key.clone(), |entry| {
-            causes = entry
-                .wish
-                .take()
-                .map(|wish| wish.causes)
-                .unwrap_or_default();
+            if let Some(woken) = entry.woken.take() {
+                causes = woken.causes;
+            }
+            if entry.scheduled.is_some_and(|due| due <= now) {
+                entry.scheduled = None;
+                causes = causes.and(Causes::SCHEDULE);
+            }
             entry.running = true;
         });
         self.running += 1;
@@ -143,24 +148,17 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         })
     }
 
-    /// The turn of `key` ended. It rests until `rest`, and wants its next one at `next`.
+    /// The turn of `key` ended. It rests until `rest`, and wants its next one at `next`, or earlier if it had
+    /// wanted that before: what comes in between does not put off what is scheduled.
     pub(crate) fn finish(&mut self, key: &K, rest: Instant, next: Option<Instant>) {
         if !self.entries.get(key).is_some_and(|entry| entry.running) {
             return;
         }
         self.running = self.running.saturating_sub(1);
-        let scheduled = next.map(|due| Wish {
-            due,
-            urgency: Urgency::Routine,
-            causes: Causes::SCHEDULE,
-        });
         self.change(key.clone(), |entry| {
             entry.running = false;
             entry.rests_until = Some(rest);
-            entry.wish = match (entry.wish, scheduled) {
-                (Some(woken), Some(scheduled)) => Some(woken.merge(scheduled)),
-                (woken, scheduled) => woken.or(scheduled),
-            };
+            entry.scheduled = earlier(entry.scheduled, next);
         });
     }
 
@@ -171,7 +169,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
             return;
         };
         self.running = self.running.saturating_sub(1);
-        if entry.wish.is_none() {
+        if entry.woken.is_none() {
             self.entries.remove(key);
         } else {
             self.change(key.clone(), |entry| entry.running = false);
@@ -181,10 +179,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// When the next object is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         let first = |set: &BTreeSet<(Instant, K)>| set.first().map(|(due, _)| *due);
-        match (first(&self.urgent), first(&self.routine)) {
-            (Some(urgent), Some(routine)) => Some(urgent.min(routine)),
-            (urgent, routine) => urgent.or(routine),
-        }
+        earlier(first(&self.urgent), first(&self.routine))
     }
 
     /// How many objects are due and wait at `now`.
@@ -226,11 +221,24 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
 
 /// Where an entry stands in the sets: nowhere while it is worked on or wants nothing.
 fn entry_slot(entry: &Entry) -> Option<(Urgency, Instant)> {
-    let wish = entry.wish.filter(|_| !entry.running)?;
-    let due = entry
-        .rests_until
-        .map_or(wish.due, |rest| wish.due.max(rest));
-    Some((wish.urgency, due))
+    let (urgency, due) = match (entry.woken, entry.scheduled) {
+        _ if entry.running => return None,
+        (Some(woken), Some(due)) if woken.urgency == Urgency::Routine => {
+            (Urgency::Routine, woken.due.min(due))
+        }
+        (Some(woken), _) => (woken.urgency, woken.due),
+        (None, Some(due)) => (Urgency::Routine, due),
+        (None, None) => return None,
+    };
+    let due = entry.rests_until.map_or(due, |rest| due.max(rest));
+    Some((urgency, due))
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 #[cfg(test)]
@@ -283,6 +291,20 @@ mod tests {
         assert_eq!(queue.next(now), Some(turn("a", Causes::TARGET)));
         queue.finish(&"a", now, Some(now + 600 * SECOND));
         assert_eq!(queue.next_due(), Some(now + 600 * SECOND));
+    }
+
+    #[test]
+    fn what_comes_in_between_does_not_put_off_what_is_scheduled() {
+        let (mut queue, now) = (Queue::new(), Instant::now());
+        queue.wake("a", now, Urgency::Urgent, Causes::EDIT);
+        assert_eq!(queue.next(now), Some(turn("a", Causes::EDIT)));
+        queue.finish(&"a", now, Some(now + 2 * SECOND));
+        queue.wake("a", now + SECOND, Urgency::Urgent, Causes::TARGET);
+        assert_eq!(queue.next(now + SECOND), Some(turn("a", Causes::TARGET)));
+        queue.finish(&"a", now + SECOND, Some(now + 600 * SECOND));
+        assert_eq!(queue.next_due(), Some(now + 2 * SECOND));
+        let scheduled = queue.next(now + 2 * SECOND);
+        assert_eq!(scheduled, Some(turn("a", Causes::SCHEDULE)));
     }
 
     #[test]

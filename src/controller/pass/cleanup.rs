@@ -136,7 +136,7 @@ impl Worker {
                 Err(fault) => {
                     let at_least = fault.retry_after().unwrap_or_default();
                     let note = report::warning(fault.reason, fault.to_string());
-                    self.tell(&regarding(sync), vec![note], &mut memory.repetition);
+                    self.tell(&regarding(sync), &[note], &mut memory.repetition);
                     let next = Next::Retry {
                         at_least,
                         at_most: LONGEST_RETRY,
@@ -145,7 +145,7 @@ impl Worker {
                 }
             },
         };
-        self.tell(&regarding(sync), vec![note], &mut memory.repetition);
+        self.tell(&regarding(sync), &[note], &mut memory.repetition);
         match self.set_finalizer(sync, FinalizerStep::LetGo).await {
             Ok(_) => TurnEnd::default(),
             Err(error) => self.finalizer_failed(sync, &error, memory),

@@ -14,9 +14,12 @@ use penstock_domain::engine::{Engine, EventNote};
 use penstock_domain::ports::Clock;
 use penstock_domain::stores::StoreProbe;
 use penstock_observability::metrics::Metrics;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 pub(crate) use self::memory::{ObjectMemory, StoreMemory, SyncMemory};
 use crate::events::{EventPublisher, Regarding, Repetition};
+use crate::queue::Causes;
 use crate::run::OpenStores;
 use crate::world::{Wake, World};
 
@@ -40,6 +43,15 @@ pub(crate) struct Worker {
     pub(crate) metrics: Arc<Metrics>,
 }
 
+/// Why an object has its turn, and what may come in between.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TurnCall<'a> {
+    /// Why.
+    pub(crate) causes: Causes,
+    /// Told when a target changes while the turn is under way.
+    pub(crate) repair: &'a Notify,
+}
+
 /// What a turn came to.
 #[derive(Debug, Default)]
 pub(crate) struct TurnEnd {
@@ -51,6 +63,16 @@ pub(crate) struct TurnEnd {
     pub(crate) references_changed: bool,
     /// Who must be woken for it.
     pub(crate) wakes: Vec<Wake>,
+}
+
+impl TurnEnd {
+    /// The end of the last turn: the object is no more.
+    fn gone() -> Self {
+        Self {
+            next: NextTurn::Gone,
+            ..Self::default()
+        }
+    }
 }
 
 /// When the next turn is wanted.
@@ -79,18 +101,18 @@ impl Worker {
     }
 
     /// Publishes what is news.
-    fn tell(&self, regarding: &Regarding, notes: Vec<EventNote>, repetition: &mut Repetition) {
+    fn tell(&self, regarding: &Regarding, notes: &[EventNote], repetition: &mut Repetition) {
         for EventNote {
             warning,
             reason,
             message,
         } in notes
         {
-            if repetition.is_news(reason, &message, tokio::time::Instant::now()) {
+            if repetition.is_news(*reason, message, Instant::now()) {
                 self.events
-                    .tell(regarding.clone(), warning, reason, message);
+                    .tell(regarding.clone(), *warning, *reason, message.clone());
             } else {
-                self.events.withhold(reason);
+                self.events.withhold(*reason);
             }
         }
     }

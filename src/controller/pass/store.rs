@@ -36,10 +36,7 @@ impl Worker {
             self.close_store(key); // what it logs in with changed, or it is gone
         }
         let Some(store) = self.world.store(key) else {
-            return TurnEnd {
-                next: NextTurn::Gone,
-                ..TurnEnd::default()
-            };
+            return TurnEnd::gone();
         };
         memory.belong_to(&store.uid);
         let subject = Subject::Store(key.clone());
@@ -68,7 +65,7 @@ impl Worker {
             provider: store.provider.as_deref(),
         };
         let (status, notes) = checked(about, &found, self.clock().now()); // pure
-        self.tell(&regarding(&store), notes, &mut memory.repetition);
+        self.tell(&regarding(&store), &notes, &mut memory.repetition);
         self.store_checked(&store, &found, status != former);
         let write = self.write_store(&store, &status).await; // I/O: one status write, if there is news
         let heals = found.is_ok() && !was_ready && former != StoreStatus::default();

@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use penstock_domain::admit::admit;
 use penstock_domain::api::secret_sync::SecretSync;
 use penstock_domain::api::status::{ConditionStatus, SecretSyncStatus};
 use penstock_domain::conditions::{ConditionType, Reason};
-use penstock_domain::engine::{Approval, Outcome, PassRequest};
+use penstock_domain::content::Gathered;
+use penstock_domain::engine::{Approval, Outcome, PassRequest, Reading};
 use penstock_domain::report;
 use penstock_domain::reserved::{APPROVE_ANNOTATION, BY_ANNOTATION, REFRESH_ANNOTATION};
 use penstock_domain::schedule::Next;
 use penstock_domain::sync::ValidatedSync;
 use penstock_observability::metrics::Stopwatch;
 use penstock_observability::telemetry::{PassEnded, PassResult};
+use tokio::time::sleep;
 
 use super::status::{Holder, Write, write_status};
-use super::{AFTER_CONFLICT, NextTurn, SyncMemory, TurnEnd, Worker};
+use super::{AFTER_CONFLICT, NextTurn, SyncMemory, TurnCall, TurnEnd, Worker};
 use crate::events::Regarding;
 use crate::finalizer::{CleanUpState, FinalizerStep, finalizer_step};
 use crate::queue::Causes;
@@ -31,20 +34,22 @@ pub(super) const API_VERSION: &str = "penstock.dev/v1alpha1";
 /// The longest pause after a failed write of ours.
 pub(super) const LONGEST_RETRY: Duration = Duration::from_mins(1);
 
+/// How long a read is left in peace before it gives way to a repair.
+const READ_IN_PEACE: Duration = Duration::from_secs(1);
+/// How soon a read that gave way is begun again.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
 impl Worker {
     /// One turn of one SecretSync.
     pub(crate) async fn reconcile(
         &self,
         key: &SyncKey,
-        causes: Causes,
+        call: TurnCall<'_>,
         memory: &mut SyncMemory,
     ) -> TurnEnd {
         let watch = Stopwatch::start();
         let Some(sync) = self.world.sync(key) else {
-            return TurnEnd {
-                next: NextTurn::Gone,
-                ..TurnEnd::default()
-            };
+            return TurnEnd::gone();
         };
         memory.belong_to(&sync.uid);
         let admitted = admitted(&sync); // pure: every problem at once
@@ -59,25 +64,46 @@ impl Worker {
         };
         let references_changed = self.refer(key, admitted.as_ref().ok());
         let outcome = match &admitted {
-            Ok(spec) => self.pass(&sync, spec, causes, memory).await, // I/O: the engine, over the ports
-            Err((reason, problems)) => {
-                let about = (*reason, problems.as_str());
-                report::refused(&sync.status(), sync.generation, about, self.clock().now())
+            Ok(spec) => {
+                let read = self.read(&sync, spec, call, memory).await; // I/O: sources, when it is time
+                self.pass(&sync, spec, read, memory).await // I/O: record, targets, workloads
             }
+            Err(problems) => refused(&sync, problems, self.clock().now()), // pure
         };
-        self.tell(
-            &regarding(&sync),
-            outcome.events.clone(),
-            &mut memory.repetition,
-        );
+        self.tell(&regarding(&sync), &outcome.events, &mut memory.repetition);
         self.ended(&sync, &outcome, memory, &watch);
         let write = self.write(&sync, &outcome.status).await; // I/O: one status write, if there is news
-        let rests = matches!(write, Write::Done(_));
         TurnEnd {
+            rests: matches!(write, Write::Done(_)),
             next: self.next(write, &outcome, memory),
-            rests,
             references_changed,
             ..TurnEnd::default()
+        }
+    }
+
+    /// Reads the sources when it is time. A repair needs none, and a read that takes long gives way to one.
+    async fn read(
+        &self,
+        sync: &TrackedSync,
+        spec: &ValidatedSync,
+        call: TurnCall<'_>,
+        memory: &mut SyncMemory,
+    ) -> Read {
+        let asked_for = refresh(sync) != sync.status().refresh.as_deref();
+        let repair_only = call.causes == Causes::TARGET && memory.engine.read_due().is_some();
+        if repair_only && !asked_for {
+            return Read::Done(Gathered::NotDue);
+        }
+        let reading = if asked_for || call.causes.contain(Causes::SOURCE) {
+            Reading::Now
+        } else {
+            Reading::WhenDue
+        };
+        let repair = async { tokio::join!(call.repair.notified(), sleep(READ_IN_PEACE)) };
+        tokio::select! {
+            biased;
+            gathered = self.engine.read(spec, reading, &mut memory.engine) => Read::Done(gathered),
+            _ = repair => Read::GaveWay,
         }
     }
 
@@ -85,21 +111,36 @@ impl Worker {
         &self,
         sync: &TrackedSync,
         spec: &ValidatedSync,
-        causes: Causes,
+        read: Read,
         memory: &mut SyncMemory,
     ) -> Outcome {
         let status = sync.status();
-        let refresh = sync.annotations.get(REFRESH_ANNOTATION).map(String::as_str);
         let approval = approval(sync);
+        let gave_way = matches!(read, Read::GaveWay);
         let request = PassRequest {
             sync: spec,
             status: &status,
             seen: &self.world.seen(&targets(spec)),
-            read_now: causes.contain(Causes::SOURCE) || refresh != status.refresh.as_deref(),
             approval: approval.as_ref(),
-            refresh,
+            // What was not read is not recorded as honoured.
+            refresh: if gave_way {
+                status.refresh.as_deref()
+            } else {
+                refresh(sync)
+            },
         };
-        self.engine.pass(request, &mut memory.engine).await
+        let gathered = match read {
+            Read::Done(gathered) => gathered,
+            Read::GaveWay => Gathered::NotDue,
+        };
+        let mut outcome = self
+            .engine
+            .pass(request, gathered, &mut memory.engine)
+            .await;
+        if gave_way {
+            outcome.next = Next::After(READ_AGAIN);
+        }
+        outcome
     }
 
     /// Lets what the sync reads and writes wake it.
@@ -183,6 +224,23 @@ impl Worker {
         }
         .emit(&self.metrics);
     }
+}
+
+/// What a read came to.
+enum Read {
+    /// What it gathered.
+    Done(Gathered),
+    /// It was given up for a repair.
+    GaveWay,
+}
+
+fn refresh(sync: &TrackedSync) -> Option<&str> {
+    sync.annotations.get(REFRESH_ANNOTATION).map(String::as_str)
+}
+
+fn refused(sync: &TrackedSync, problems: &(Reason, String), now: Timestamp) -> Outcome {
+    let about = (problems.0, problems.1.as_str());
+    report::refused(&sync.status(), sync.generation, about, now)
 }
 
 /// Decodes and admits; what is wrong comes as one message that lists every problem.

@@ -1,9 +1,8 @@
 //! I/O: reads the sources, all at once, and renders what they answer.
 
 use futures::future::join_all;
-use jiff::Timestamp;
 
-use super::{Engine, Memory, PassRequest};
+use super::{Engine, Memory};
 use crate::api::status::{SourceState, SourceStatus};
 use crate::audit::{AuditAction, AuditEntry};
 use crate::bundle::{Bundle, Snapshot, SourceVersion};
@@ -15,30 +14,39 @@ use crate::ports::Freshness;
 use crate::render::{self, SourceAnswer, TemplateTexts};
 use crate::sync::{OnUnavailable, ValidatedSource, ValidatedSync};
 
+/// Whether sources are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// When it is time.
+    WhenDue,
+    /// In any case, past every cache.
+    Now,
+}
+
 impl Engine {
-    /// Reads the sources when it is time, and says what they came to.
-    pub(super) async fn gather(
+    /// Reads the sources when it is time, and says what they came to. Dropped before its end, it leaves
+    /// nothing behind: what was due stays due.
+    pub async fn read(
         &self,
-        request: PassRequest<'_>,
+        sync: &ValidatedSync,
+        reading: Reading,
         memory: &mut Memory,
-        now: Timestamp,
     ) -> Gathered {
-        let sync = request.sync;
-        if !request.read_now && !memory.is_due(sync, now) {
+        let now = self.ports.clock.now();
+        let asked = reading == Reading::Now;
+        if sync.suspend || (!asked && !memory.is_due(sync, now)) {
             return Gathered::NotDue;
         }
-        let freshness = if request.read_now
-            || memory.read_generation != sync.generation
-            || !memory.absent.is_empty()
-        {
-            Freshness::Now
-        } else {
-            Freshness::Within(sync.interval / 2)
-        };
+        let freshness =
+            if asked || memory.read_generation != sync.generation || !memory.absent.is_empty() {
+                Freshness::Now
+            } else {
+                Freshness::Within(sync.interval / 2)
+            };
         let reads = sync
             .sources
             .iter()
-            .map(|source| self.read(sync, source, freshness));
+            .map(|source| self.read_one(sync, source, freshness));
         let (answers, templates) = futures::join!(join_all(reads), self.templates(sync));
         memory.sources = sync
             .sources
@@ -61,7 +69,7 @@ impl Engine {
         gathered
     }
 
-    async fn read(
+    async fn read_one(
         &self,
         sync: &ValidatedSync,
         source: &ValidatedSource,

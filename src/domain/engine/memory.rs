@@ -48,6 +48,15 @@ impl Memory {
         self.read_due
     }
 
+    /// How each source was found; before the first read, what was known earlier.
+    pub(super) fn sources_or(&self, earlier: &[SourceStatus]) -> Vec<SourceStatus> {
+        if self.sources.is_empty() {
+            earlier.to_vec()
+        } else {
+            self.sources.clone()
+        }
+    }
+
     /// When a read of all sources last succeeded.
     pub fn last_read(&self) -> Option<Timestamp> {
         self.last_read

@@ -19,10 +19,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::gather::Reading;
 pub use self::memory::Memory;
 use crate::api::status::SecretSyncStatus;
 use crate::conditions::Reason;
-use crate::content::{self, Content, Known};
+use crate::content::{self, Content, Gathered, Known};
 use crate::fault::{Fault, FaultClass};
 use crate::keys::InstallationKey;
 use crate::names::TargetName;
@@ -51,8 +52,6 @@ pub struct PassRequest<'a> {
     pub status: &'a SecretSyncStatus,
     /// Target objects as a watch saw them last; an absent entry means that nobody looked.
     pub seen: &'a BTreeMap<TargetName, Seen>,
-    /// Sources are read even if it is not time.
-    pub read_now: bool,
     /// The plan that a person approved.
     pub approval: Option<&'a Approval>,
     /// The value of the refresh annotation.
@@ -117,18 +116,26 @@ struct Loaded {
 }
 
 impl Engine {
-    /// One pass. Every failure is in the outcome.
-    pub async fn pass(&self, request: PassRequest<'_>, memory: &mut Memory) -> Outcome {
+    /// One pass over what [`Engine::read`] gathered; `NotDue` when nothing was to be read. Every failure is in
+    /// the outcome.
+    ///
+    /// Reading is a step of its own, because it may take as long as a vault's patience: whoever calls drops it
+    /// when a target must be repaired, looks at the targets anew, and goes on without it.
+    pub async fn pass(
+        &self,
+        request: PassRequest<'_>,
+        gathered: Gathered,
+        memory: &mut Memory,
+    ) -> Outcome {
         let now = self.ports.clock.now();
         if request.sync.suspend {
             return report::suspended(request, now);
         }
-        let gathered = self.gather(request, memory, now).await; // I/O: sources, when it is time
         if quiet::nothing_to_do(request, &gathered, &self.key) {
             memory.see_whole(&gathered);
             return report::unchanged(request, memory);
         }
-        let mut findings = Findings::new(memory.sources.clone());
+        let mut findings = Findings::new(memory.sources_or(&request.status.sources));
         let loaded = match self.load_record(request).await {
             // I/O: the record
             Ok(loaded) => loaded,

@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 
 use crate::api::status::{ConditionStatus, SecretSyncStatus, TargetState};
 use crate::conditions::{ConditionType, Reason};
-use crate::engine::{Approval, Engine, Memory, Outcome, PassRequest, Seen};
+use crate::engine::{Approval, Engine, Memory, Outcome, PassRequest, Reading, Seen};
 use crate::fault::{Fault, FaultClass};
 use crate::names::TargetName;
 use crate::sync::ValidatedSync;
@@ -49,16 +49,11 @@ impl Lab {
         }
     }
 
-    fn request<'a>(
-        &'a self,
-        seen: &'a BTreeMap<TargetName, Seen>,
-        read_now: bool,
-    ) -> PassRequest<'a> {
+    fn request<'a>(&'a self, seen: &'a BTreeMap<TargetName, Seen>) -> PassRequest<'a> {
         PassRequest {
             sync: &self.sync,
             status: &self.status,
             seen,
-            read_now,
             approval: self.approval.as_ref(),
             refresh: self.refresh.as_deref(),
         }
@@ -69,10 +64,17 @@ impl Lab {
         self.world.state().now += 1;
         let seen = self.world.seen(&self.sync);
         let mut memory = std::mem::take(&mut self.memory);
-        let outcome = self
-            .engine
-            .pass(self.request(&seen, read_now), &mut memory)
-            .now_or_never();
+        let reading = if read_now {
+            Reading::Now
+        } else {
+            Reading::WhenDue
+        };
+        let pass = async {
+            let gathered = self.engine.read(&self.sync, reading, &mut memory).await;
+            let request = self.request(&seen);
+            self.engine.pass(request, gathered, &mut memory).await
+        };
+        let outcome = pass.now_or_never();
         self.memory = memory;
         let outcome = outcome?;
         self.status = outcome.status.clone();
