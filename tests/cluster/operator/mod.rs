@@ -2,3 +2,4 @@
 
 mod eso_matrix;
 mod first_sync;
+mod kills;
