@@ -1,11 +1,10 @@
 use std::collections::BTreeSet;
 
 use penstock_domain::api::store::{Allow, Provider};
-use penstock_domain::names::SourceName;
 use penstock_domain::stores::access::RemotePath;
 use penstock_domain::stores::{Capability, Credentials, DataObject, DataObjects, StoreCatalog};
-use penstock_domain::sync::{EntrySelection, OnUnavailable, Rename};
-use penstock_domain::testing::sync_id;
+use penstock_domain::testing::contract::source::{CASES, Content, SourceWorld};
+use penstock_domain::testing::{self, sync_id};
 use serde_json::json;
 
 use super::*;
@@ -132,19 +131,9 @@ fn openbao() -> StoreReference {
 
 fn source(origin: Origin) -> ValidatedSource {
     ValidatedSource {
-        name: SourceName::new("vault").unwrap(),
         origin,
-        environment: None,
         path: "apps/panbot".to_owned(),
-        field: None,
-        extract: None,
-        decode: None,
-        version: None,
-        options: SourceOptions::None,
-        select: EntrySelection::default(),
-        rename: Rename::default(),
-        require: Vec::new(),
-        on_unavailable: OnUnavailable::KeepLast,
+        ..testing::source("vault")
     }
 }
 
@@ -439,4 +428,38 @@ async fn a_malformed_path_never_reaches_a_store() {
         assert!(RemotePath::parse(path).is_err());
     }
     assert!(case.vault.server.seen().is_empty());
+}
+
+#[async_trait]
+impl SourceWorld for Case {
+    fn sources(&self) -> &dyn Sources {
+        &self.registry
+    }
+
+    fn sync(&self) -> SyncId {
+        id("prod/panbot")
+    }
+
+    fn source(&self, place: &str) -> ValidatedSource {
+        ValidatedSource {
+            path: format!("apps/{place}"),
+            ..from_store()
+        }
+    }
+
+    async fn put(&self, place: &str, content: &Content) {
+        self.vault.put(&format!("apps/{place}"), json!(content));
+    }
+
+    async fn remove(&self, place: &str) {
+        let path = format!("apps/{place}");
+        self.vault.model().secrets.remove(&path);
+    }
+}
+
+#[tokio::test]
+async fn the_contract_of_sources_holds() {
+    for case in CASES {
+        (case.run)(&Case::new().await).await;
+    }
 }

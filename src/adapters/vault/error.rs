@@ -213,10 +213,12 @@ fn rejected(subject: &str, path: &str, rejection: Rejection) -> Fault {
             format!("{path} is no secret of this version of the KV engine"),
             "Check the mount and kvVersion",
         ),
+        // Path and version have been checked, so it is not our request that makes no sense: KV 2 answers
+        // so while it gets ready after a start or an upgrade.
         Rejection::BadRequest => (
-            FaultClass::Invalid,
-            format!("the server does not understand the request for {path}"),
-            "Check path and version",
+            FaultClass::Unavailable,
+            format!("the server does not take the request for {path}"),
+            "The engine may be getting ready",
         ),
         Rejection::Throttled(wait) => {
             return Fault::throttled(subject, "the server asks for patience", wait);
@@ -263,7 +265,7 @@ mod tests {
             (Rejection::Denied, FaultClass::Denied),
             (Rejection::NoRoute, FaultClass::Invalid),
             (Rejection::WrongEngine, FaultClass::Invalid),
-            (Rejection::BadRequest, FaultClass::Invalid),
+            (Rejection::BadRequest, FaultClass::Unavailable),
             (
                 Rejection::Throttled(None),
                 FaultClass::Throttled { retry_after: None },

@@ -139,8 +139,8 @@ pub struct ServiceAccountRef {
     /// operator's. It must carry the annotation penstock.dev/accept-from with the name of the store.
     #[schemars(with = "ObjectName")]
     pub name: String,
-    /// Audiences of the token. Absent or empty: the store's own, `<kind>/<namespace>/<name>` of this store,
-    /// so that the token opens nothing else.
+    /// Audiences of the token. Absent or empty: the store's own, `SecretStore/<namespace>/<name>` or
+    /// `ClusterSecretStore/<name>`, so that the token opens nothing else. Those of the API server are refused.
     #[serde(
         default,
         deserialize_with = "null_is_empty",

@@ -4,6 +4,7 @@
 mod installation_key;
 mod readers;
 mod records;
+mod sources;
 mod targets;
 mod workloads;
 mod world;
@@ -85,15 +86,19 @@ impl Corner {
 
 /// Cases of a contract that run at the same time.
 #[derive(Default)]
-struct Cases(Vec<(&'static str, JoinHandle<()>)>);
+pub(super) struct Cases(Vec<(&'static str, JoinHandle<()>)>);
 
 impl Cases {
-    fn spawn(&mut self, name: &'static str, case: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(
+        &mut self,
+        name: &'static str,
+        case: impl Future<Output = ()> + Send + 'static,
+    ) {
         self.0.push((name, tokio::spawn(case)));
     }
 
     /// Waits for all of them, and names those that did not hold.
-    async fn join(self) -> Outcome {
+    pub(super) async fn join(self) -> Outcome {
         let mut broken = Vec::new();
         for (name, case) in self.0 {
             if case.await.is_err() {

@@ -5,6 +5,7 @@
     reason = "support of tests: what is broken here ends the test"
 )]
 
+mod contract;
 mod logging_in;
 mod outages;
 mod reading;
@@ -22,18 +23,15 @@ use penstock_domain::api::store::{Identity, Provider};
 use penstock_domain::api::vault::{VaultAuth, VaultProvider, VaultTokenAuth};
 use penstock_domain::bundle::Snapshot;
 use penstock_domain::fault::{Fault, FaultClass};
-use penstock_domain::names::{NamespaceName, ObjectName, SourceName};
+use penstock_domain::names::{NamespaceName, ObjectName};
 use penstock_domain::ports::{Freshness, Sources};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{
     Credentials, DataKind, DataObject, DataObjects, StoreCatalog, StoreLimits, StoreObject,
     TokenRequest,
 };
-use penstock_domain::sync::{
-    EntrySelection, OnUnavailable, Origin, Rename, SourceOptions, StoreKind, StoreReference,
-    ValidatedSource,
-};
-use penstock_domain::testing::sync_id;
+use penstock_domain::sync::{StoreKind, StoreReference, ValidatedSource};
+use penstock_domain::testing::{self, sync_id};
 use penstock_testbed::{OpenBao, VaultClient};
 
 use super::{Outcome, SOON, testbed};
@@ -177,19 +175,8 @@ fn secret_ref(key: &str) -> SecretKeyRef {
 
 fn source(path: &str) -> ValidatedSource {
     ValidatedSource {
-        name: SourceName::new("vault").unwrap(),
-        origin: Origin::Store(reference()),
-        environment: None,
         path: path.to_owned(),
-        field: None,
-        extract: None,
-        decode: None,
-        version: None,
-        options: SourceOptions::None,
-        select: EntrySelection::default(),
-        rename: Rename::default(),
-        require: Vec::new(),
-        on_unavailable: OnUnavailable::KeepLast,
+        ..testing::source("vault")
     }
 }
 

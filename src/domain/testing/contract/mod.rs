@@ -5,6 +5,7 @@
 //! when the contract is broken. Each case wants a namespace (or whatever isolates it) of its own.
 
 pub mod record;
+pub mod source;
 pub mod target;
 
 use futures::future::BoxFuture;

@@ -1,19 +1,22 @@
 //! The in-memory ports keep the contracts that the real ones keep.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
 
 use super::World;
-use crate::names::{Key, NamespaceName};
-use crate::ports::{ObservedObject, Records, Targets};
+use crate::bundle::{Snapshot, SourceEntry};
+use crate::names::{Key, NamespaceName, SyncId};
+use crate::ports::{ObservedObject, Records, Sources, Targets};
 use crate::secret::SecretValue;
-use crate::sync::Destination;
+use crate::sync::{Destination, ValidatedSource};
 use crate::testing::contract::Case;
 use crate::testing::contract::record::{self, RecordWorld};
+use crate::testing::contract::source::{self, SourceWorld};
 use crate::testing::contract::target::{self, TargetWorld};
+use crate::testing::{self, sync_id};
 
 fn name(destination: &Destination) -> String {
     format!("{} {}", destination.kind(), destination.object_name())
@@ -66,6 +69,41 @@ impl TargetWorld for World {
     }
 }
 
+#[async_trait]
+impl SourceWorld for World {
+    fn sources(&self) -> &dyn Sources {
+        self
+    }
+
+    fn sync(&self) -> SyncId {
+        sync_id("prod", "panbot")
+    }
+
+    fn source(&self, place: &str) -> ValidatedSource {
+        testing::source(place)
+    }
+
+    async fn put(&self, place: &str, content: &source::Content) {
+        let entry = |(key, value): (&String, &String)| SourceEntry {
+            name: key.clone(),
+            path: String::new(),
+            tags: BTreeSet::new(),
+            version: None,
+            value: SecretValue::from(value.as_str()),
+        };
+        let snapshot = Snapshot {
+            entries: content.iter().map(entry).collect(),
+            version: None,
+        };
+        let mut state = self.state();
+        state.answers.insert(place.to_owned(), Some(Ok(snapshot)));
+    }
+
+    async fn remove(&self, place: &str) {
+        self.state().answers.remove(place);
+    }
+}
+
 /// Runs every case in a world of its own, and names those that do not hold.
 fn all_hold<Port: ?Sized>(cases: &[Case<Port>], port: fn(&World) -> &Port) {
     let holds = |case: &&Case<Port>| {
@@ -81,6 +119,11 @@ fn all_hold<Port: ?Sized>(cases: &[Case<Port>], port: fn(&World) -> &Port) {
 #[test]
 fn the_contract_of_targets_holds() {
     all_hold::<dyn TargetWorld>(target::CASES, |world| world);
+}
+
+#[test]
+fn the_contract_of_sources_holds() {
+    all_hold::<dyn SourceWorld>(source::CASES, |world| world);
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 use reqwest::{Certificate, Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::eventually::eventually;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why the vault did not do what it was asked.
@@ -143,11 +145,23 @@ impl VaultClient {
         })
     }
 
-    /// Mounts a KV engine of version 1 or 2.
+    /// Mounts a KV engine of version 1 or 2, and waits until it serves: version 2 answers 400 for a
+    /// moment, while it gets ready.
     pub async fn enable_kv(&self, mount: &str, version: u8) -> Result<(), VaultError> {
         let body = json!({"type": "kv", "options": {"version": version.to_string()}});
         self.post(&format!("sys/mounts/{mount}"), body).await?;
-        Ok(())
+        if version == 1 {
+            return Ok(());
+        }
+        let path = format!("{mount}/config");
+        let serves = eventually("the mount serves", PATIENCE, || {
+            self.ask(Method::GET, &path, None)
+        });
+        match serves.await {
+            Ok(_) => Ok(()),
+            // The last look says why.
+            Err(_) => self.ask(Method::GET, &path, None).await.map(drop),
+        }
     }
 
     /// Makes a namespace below this client's own.
