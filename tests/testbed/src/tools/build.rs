@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::cache::{CacheError, Draft, Taken, cache_directory};
 use super::prerequisites::{MissingPrerequisites, check_prerequisites};
 use super::progress::GoProgress;
-use super::recipe::{Method, NotBuilt, RECIPES, Recipe, Tools};
+use super::recipe::{Method, NotBuilt, Recipe, ToolSet, Tools};
 use crate::keeper::{Exit, Keeper, KeeperError, Launch, Process, log_tail};
 use crate::story::{Detail, Story};
 
@@ -57,20 +57,30 @@ pub enum BuildError {
 /// Builds every tool that is not in the cache, and tells about it. Without anything to do it says
 /// nothing. Two processes may do this at once: the second waits for the first.
 pub async fn build(story: &mut Story, keeper: &Arc<Keeper>) -> Result<Tools, BuildError> {
-    if let Ok(tools) = Tools::find() {
+    build_set(ToolSet::All, story, keeper).await
+}
+
+/// The same for the tools of `set` only.
+pub async fn build_set(
+    set: ToolSet,
+    story: &mut Story,
+    keeper: &Arc<Keeper>,
+) -> Result<Tools, BuildError> {
+    if let Ok(tools) = Tools::find_set(set) {
         return Ok(tools);
     }
     check_prerequisites()?;
     let cache = cache_directory().map_err(BuildError::UseCache)?;
-    for (index, recipe) in RECIPES.iter().enumerate() {
+    let recipes = set.recipes();
+    for (index, recipe) in recipes.iter().enumerate() {
         if cache.join(recipe.folder()).is_dir() {
             continue;
         }
-        let what = format!("[{}/{}] {}", index + 1, RECIPES.len(), recipe.title);
+        let what = format!("[{}/{}] {}", index + 1, recipes.len(), recipe.title);
         let work = |detail| make(recipe, &cache, keeper, detail);
         story.detailed_step(&what, work).await?;
     }
-    Tools::find().map_err(BuildError::Find)
+    Tools::find_set(set).map_err(BuildError::Find)
 }
 
 async fn make(

@@ -11,7 +11,7 @@ mod prerequisites;
 mod progress;
 mod recipe;
 
-pub use build::{BuildError, build};
+pub use build::{BuildError, build, build_set};
 pub use cache::{CacheError, cache_directory};
 pub use prerequisites::{MissingPrerequisites, check_prerequisites};
-pub use recipe::{NotBuilt, Tools};
+pub use recipe::{NotBuilt, ToolSet, Tools};

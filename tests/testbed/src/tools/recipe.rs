@@ -100,8 +100,24 @@ const OPENBAO: Recipe = Recipe {
     links: &[],
 };
 
-/// All of them, those that are there soonest first.
-pub(super) const RECIPES: [&Recipe; 4] = [&OPENBAO, &CONTROL_PLANE, &KWOK, &HELM];
+/// Which of the tools something needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolSet {
+    /// All of them: a control plane, a vault and Helm.
+    All,
+    /// What a cluster that is there already lacks: a vault and Helm.
+    BesideCluster,
+}
+
+impl ToolSet {
+    /// Its tools, those that are there soonest first.
+    pub(super) fn recipes(self) -> &'static [&'static Recipe] {
+        match self {
+            Self::All => &[&OPENBAO, &CONTROL_PLANE, &KWOK, &HELM],
+            Self::BesideCluster => &[&OPENBAO, &HELM],
+        }
+    }
+}
 
 impl Recipe {
     /// The folder's name: the tool and a hash of all that goes into it.
@@ -152,7 +168,7 @@ pub enum NotBuilt {
     Locate(#[source] CacheError),
 }
 
-/// The folders of all tools, each complete.
+/// The folders of all tools; those that were looked for are complete.
 #[derive(Clone, Debug)]
 pub struct Tools {
     control_plane: PathBuf,
@@ -162,10 +178,16 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Finds the tools in the user's cache.
+    /// Finds all tools in the user's cache.
     pub fn find() -> Result<Self, NotBuilt> {
+        Self::find_set(ToolSet::All)
+    }
+
+    /// Finds the tools of `set` in the user's cache; the others may be missing.
+    pub fn find_set(set: ToolSet) -> Result<Self, NotBuilt> {
         let cache = cache_directory().map_err(NotBuilt::Locate)?;
-        let missing = RECIPES
+        let missing = set
+            .recipes()
             .iter()
             .filter(|recipe| !cache.join(recipe.folder()).is_dir());
         let titles: Vec<_> = missing.map(|recipe| recipe.title).collect();
