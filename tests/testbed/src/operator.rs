@@ -8,8 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use kube::Client;
+
+use crate::chart::Installed;
+use crate::endpoint::{Endpoint, EndpointError};
 use crate::eventually::{Unmet, eventually};
 use crate::keeper::{Exit, Keeper, KeeperError, Launch, Process, Signal, log_tail, read_log};
+use crate::net::{NoFreePort, free_port};
 use crate::usage::{Usage, UsageError};
 
 static STARTED: AtomicUsize = AtomicUsize::new(1);
@@ -30,9 +35,53 @@ pub struct OperatorOptions {
     pub ready: String,
 }
 
+impl OperatorOptions {
+    /// The operator of an installed chart: the chart's ServiceAccount, arguments and environment. Only the
+    /// address that it listens on differs, because it runs on this machine: a free port of the loopback
+    /// interface. It reaches the API server at `endpoint`; `client` must be allowed to create tokens.
+    ///
+    /// `name` must be used once per keeper.
+    pub async fn of_chart(
+        name: &str,
+        binary: &Path,
+        installed: &Installed,
+        (client, endpoint): (&Client, &Endpoint),
+        keeper: &Keeper,
+    ) -> Result<Self, OperatorError> {
+        let account = &installed.service_account;
+        let token = account.token(client, &[]).await;
+        let token = token.map_err(|error| OperatorError::ObtainToken(Box::new(error)))?;
+        let kubeconfig = keeper.directory().join(format!("{name}.kubeconfig"));
+        endpoint
+            .kubeconfig(&token, Some(&account.namespace))
+            .write(&kubeconfig)
+            .map_err(OperatorError::WriteKubeconfig)?;
+        let port = free_port().map_err(OperatorError::ChoosePort)?;
+        let mut environment = installed.environment.clone();
+        environment.insert("PENSTOCK_LISTEN".into(), format!("127.0.0.1:{port}"));
+        Ok(Self {
+            name: name.to_owned(),
+            binary: binary.to_path_buf(),
+            kubeconfig,
+            arguments: installed.arguments.clone(),
+            environment,
+            ready: format!("http://127.0.0.1:{port}/readyz"),
+        })
+    }
+}
+
 /// Why the operator does not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
+    /// Its ServiceAccount got no token.
+    #[error("cannot obtain a token for the operator")]
+    ObtainToken(#[source] Box<kube::Error>),
+    /// Its kubeconfig could not be written.
+    #[error("cannot write the operator's kubeconfig")]
+    WriteKubeconfig(#[source] EndpointError),
+    /// There is no port for it.
+    #[error("cannot choose a port")]
+    ChoosePort(#[source] NoFreePort),
     /// Its folder could not be made or its log not be read.
     #[error("cannot use the operator's folder")]
     UseFolder(#[source] io::Error),

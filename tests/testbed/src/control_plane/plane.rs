@@ -20,6 +20,7 @@ use crate::keeper::{Keeper, KeeperError, Service, Signal, log_tail};
 use crate::net::{NoFreePort, free_port};
 use crate::token::random_token;
 use crate::tools::Tools;
+use crate::usage::Usage;
 
 const STARTING: Duration = Duration::from_mins(2);
 const KWOK_STARTS: usize = 10;
@@ -212,6 +213,11 @@ impl ControlPlane {
             .signal(Signal::Resume)
             .await
             .map_err(ControlPlaneError::Run)
+    }
+
+    /// Memory and CPU time of one part; none while it does not run.
+    pub async fn usage(&self, part: Part) -> Option<Usage> {
+        Usage::of(self.service(part).id().await?).ok()
     }
 
     /// The log of one part, a file.

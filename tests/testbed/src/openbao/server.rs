@@ -19,6 +19,7 @@ use crate::gate::{Gate, GateError};
 use crate::keeper::{Keeper, KeeperError, Launch, Service, Signal};
 use crate::net::{NoFreePort, free_port};
 use crate::tools::Tools;
+use crate::usage::Usage;
 
 const STARTING: Duration = Duration::from_mins(1);
 const MOUNT: &str = "secret";
@@ -133,6 +134,11 @@ impl OpenBao {
         Gate::open(self.port).await
     }
 
+    /// Its memory and CPU time; none while it does not run.
+    pub async fn usage(&self) -> Option<Usage> {
+        Usage::of(self.service.id().await?).ok()
+    }
+
     /// Its log, a file.
     pub fn log_path(&self) -> &Path {
         self.service.log_path()
@@ -198,9 +204,10 @@ impl OpenBao {
         let body = json!({"key": self.unseal_key});
         let unsealed = client.post("sys/unseal", body).await;
         unsealed.map_err(OpenBaoError::SetUp)?;
-        // Reading the mounts needs the whole server, not only the barrier.
-        eventually("the vault serves", STARTING, || {
-            client.ask(Method::GET, "sys/mounts", None)
+        // Only an active one writes; its health says 200 then. And reading the mounts needs all of it.
+        eventually("the vault serves", STARTING, || async {
+            client.ask(Method::GET, "sys/health", None).await?;
+            client.ask(Method::GET, "sys/mounts", None).await
         })
         .await
         .map(drop)
