@@ -30,6 +30,19 @@ tools: ## Builds Kubernetes, etcd, kwok, Helm and OpenBao into the user's cache,
 cluster: ## Starts a control plane and a vault, and runs them until Ctrl-C
 	@$(TESTBED) up
 
+# A debug build: it shares everything that it is built from with the testbed beside it, and is there in half the time.
+CLUSTER ?= local
+.PHONY: demo
+demo: prerequisites ## The story on a real Kubernetes and a real OpenBao (CLUSTER=current: on your cluster)
+	@$(CARGO) build --package penstock --package penstock-testbed
+	@$(or $(CARGO_TARGET_DIR),target)/debug/penstock-testbed demo --cluster $(CLUSTER) $(if $(YES),--yes)
+
+N ?= 1000
+.PHONY: bench
+bench: prerequisites ## Measures N=1000 SecretSyncs: time, writes, reads, memory
+	@$(CARGO) build --release --package penstock --package penstock-testbed
+	@$(or $(CARGO_TARGET_DIR),target)/release/penstock-testbed bench --objects $(N)
+
 # Before anything is compiled.
 .PHONY: prerequisites
 prerequisites: ## Says what this machine lacks, and how to get it

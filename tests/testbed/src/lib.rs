@@ -14,13 +14,17 @@
 //! | [`Chart`] | the rights, the arguments and the environment that the chart gives the operator |
 //! | [`eventually`], [`Failure`] | waiting for a condition, and messages that say what was seen |
 //! | [`Story`] | telling a person what happens |
+//! | [`demo()`] | what Penstock does, told while it happens |
+//! | [`bench()`] | many SecretSyncs, measured |
 //!
 //! Nothing here sleeps to wait for a server, and nothing uses a fixed port.
 
 mod api_proxy;
+mod bench;
 mod certificates;
 mod chart;
 mod control_plane;
+mod demo;
 mod endpoint;
 mod eventually;
 mod failure;
@@ -39,9 +43,11 @@ mod tools;
 mod usage;
 
 pub use api_proxy::{ApiProxy, ApiRequest, Count, Filter, ProxyError, Snare, Trap, Verb};
+pub use bench::{BenchOptions, SpreadError, bench};
 pub use certificates::{Authority, CertificateError, Identity};
 pub use chart::{Chart, ChartError, Installed, Release, may};
 pub use control_plane::{ControlPlane, ControlPlaneError, ControlPlaneOptions, Part};
+pub use demo::{Cluster, CurrentError, DemoOptions, QuickstartError, Traces, demo};
 pub use endpoint::{Endpoint, EndpointError, KubeconfigText};
 pub use eventually::{Unmet, eventually};
 pub use failure::Failure;
@@ -58,8 +64,8 @@ pub use service_account::ServiceAccountName;
 pub use shared::{Testbed, TestbedError, keeper, shared};
 pub use story::{Detail, Look, Story};
 pub use tools::{
-    BuildError, CacheError, MissingPrerequisites, NotBuilt, Tools, build, cache_directory,
-    check_prerequisites,
+    BuildError, CacheError, MissingPrerequisites, NotBuilt, ToolSet, Tools, build, build_set,
+    cache_directory, check_prerequisites,
 };
 pub use usage::{Usage, UsageError};
 

@@ -1,6 +1,8 @@
 //! The verbs of `penstock-testbed`.
 
+mod bench;
 mod build;
+mod demo;
 mod interrupt;
 mod up;
 
@@ -30,6 +32,10 @@ enum Verb {
     },
     /// Starts a control plane and a vault, says how to use them, and runs until Ctrl-C
     Up(up::Options),
+    /// Tells what Penstock does while it happens, on a real cluster with a real vault
+    Demo(demo::Options),
+    /// Measures many SecretSyncs, and prints a table
+    Bench(bench::Options),
     /// Runs programs for the process that started it, and ends them with it
     #[command(hide = true)]
     Keeper,
@@ -39,6 +45,8 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Build { optional } => on_all_cores(build::build(optional)),
         Verb::Up(options) => on_all_cores(up::up(options)),
+        Verb::Demo(options) => on_all_cores(demo::demo(options)),
+        Verb::Bench(options) => on_all_cores(bench::bench(options)),
         Verb::Keeper => keep(),
     };
     match outcome {

@@ -79,12 +79,26 @@ impl Story {
         self.line(&format!("   $ {dressed}"));
     }
 
-    /// Facts as they were seen, such as the output of a command.
+    /// A question; the answer is typed on the same line.
+    pub fn ask(&mut self, question: &str) {
+        let question = self.look.dress(Tone::Strong, question);
+        self.write(&format!("   {question} "));
+    }
+
+    /// Facts as they were seen, such as the output of a command; lines that are too long are cut.
     pub fn quote(&mut self, facts: &str) {
         let bar = self.look.dress(Tone::Faint, "│");
         for fact in facts.lines() {
             let fact = self.look.fit(fact, 5);
             self.line(format!("   {bar} {fact}").trim_end());
+        }
+    }
+
+    /// What somebody else says, in full.
+    pub fn cite(&mut self, text: &str) {
+        let bar = self.look.dress(Tone::Faint, "│");
+        for line in self.look.wrap(text, 5) {
+            self.line(format!("   {bar} {line}").trim_end());
         }
     }
 
@@ -237,6 +251,17 @@ mod tests {
             "Penstock\nA tour.\n\n1. The Secret appears\n   $ kubectl get secret\n   │ NAME\n   \
              │ quickstart\n\n2. The vault changes\n   ✗ it followed\n     nothing came\n"
         );
+    }
+
+    #[test]
+    fn what_is_cited_is_wrapped_and_not_cut() {
+        let narrow = Look {
+            width: 16,
+            ..Look::PLAIN
+        };
+        let (mut story, page) = told(narrow);
+        story.cite("one two three four");
+        assert_eq!(page.text(), "   │ one two\n   │ three four\n");
     }
 
     #[tokio::test]
