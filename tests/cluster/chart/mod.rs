@@ -3,6 +3,8 @@
 mod policies;
 mod rendering;
 mod rights;
+mod usage;
+mod world;
 
 use std::path::Path;
 
@@ -13,6 +15,23 @@ use penstock_testbed::{
 use serde_json::{Value, json};
 
 use crate::cluster::api::client_with_definitions;
+
+/// What Argo Rollouts installs, as far as an operator sees it.
+const ROLLOUTS: &str = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: rollouts.argoproj.io}
+spec:
+  group: argoproj.io
+  scope: Namespaced
+  names: {kind: Rollout, plural: rollouts, singular: rollout}
+  versions:
+  - name: v1alpha1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
+";
 
 /// The chart of this repository.
 fn chart(testbed: &Testbed) -> Chart {

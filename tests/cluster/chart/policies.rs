@@ -17,7 +17,7 @@ use penstock_testbed::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Setting, acting_as, chart, release};
+use super::{ROLLOUTS, Setting, acting_as, chart, release};
 use crate::cluster::{Outcome, SOON, testbed};
 
 const MARKER: &str = "penstock.dev/content-shop";
@@ -149,22 +149,6 @@ async fn the_operator_changes_nothing_of_a_workload_but_its_marker() -> Outcome 
     only_markers_pass::<DaemonSet>(&setting, &operator, "DaemonSet").await?;
     Ok(())
 }
-
-const ROLLOUTS: &str = "
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: rollouts.argoproj.io}
-spec:
-  group: argoproj.io
-  scope: Namespaced
-  names: {kind: Rollout, plural: rollouts, singular: rollout}
-  versions:
-  - name: v1alpha1
-    served: true
-    storage: true
-    schema:
-      openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}
-";
 
 /// On a control plane of its own: a new kind for everybody would change what other cases see.
 #[tokio::test]

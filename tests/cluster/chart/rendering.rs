@@ -14,7 +14,6 @@ fn everything() -> Value {
     json!({
         "replicas": 3,
         "namespaces": ["a", "b"],
-        "clusterStores": {"readable": [{"namespace": "b", "secrets": ["registry"]}]},
         "serviceAccountTokens": [{"namespace": "a", "names": ["vault-login"]}],
         "egressAllow": ["10.0.0.0/8", "fd00::/8"],
         "image": {"pullSecrets": [{"name": "registry"}]},
@@ -98,7 +97,7 @@ fn only<'a>(objects: &'a [DynamicObject], kind: &'a str) -> Result<&'a DynamicOb
 }
 
 /// Every right of the operator, one line each, in the order of the alphabet.
-fn rights(objects: &[DynamicObject]) -> Vec<String> {
+pub(super) fn rights(objects: &[DynamicObject]) -> Vec<String> {
     let words = |value: &Value| {
         let words = value.as_array().into_iter().flatten();
         let words: Vec<_> = words.filter_map(Value::as_str).collect();
@@ -167,7 +166,7 @@ async fn the_rights_are_exactly_these() -> Outcome {
 #[tokio::test]
 async fn what_is_switched_off_leaves_no_right_behind() -> Outcome {
     let values = json!({
-        "clusterStores": {"enabled": false, "readable": [{"namespace": "b", "secrets": ["x"]}]},
+        "clusterStores": {"enabled": false},
         "workloads": {"argoRollouts": false},
     });
     let Some(objects) = rendered(values).await? else {
@@ -198,14 +197,13 @@ async fn what_is_listed_by_name_is_granted_by_name() -> Outcome {
     let rights = rights(&objects);
     let named: Vec<_> = rights
         .iter()
-        .filter(|right| right.contains("serviceaccounts") || right.contains("registry"))
+        .filter(|right| right.contains("serviceaccounts"))
         .collect();
     assert_eq!(
         named,
         [
             "a /serviceaccounts [vault-login]: get",
             "a /serviceaccounts/token [vault-login]: create",
-            "b /secrets [registry]: get",
         ]
     );
     Ok(())
