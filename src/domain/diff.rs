@@ -264,6 +264,10 @@ pub fn owner_tag(sync: &SyncId, target: &ValidatedTarget, key: &InstallationKey)
 }
 
 /// Which keys of an object are ours.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about one object"
+)]
 struct Ownership<'a> {
     record: Option<&'a TargetRecord>,
     /// The record's last write may not have happened: what stood there before is ours, too.
