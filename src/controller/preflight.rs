@@ -7,12 +7,12 @@ use kube::api::ListParams;
 use kube::{Api, Client, Resource};
 use penstock_domain::api::secret_sync::SecretSync;
 use penstock_domain::api::store::{ClusterSecretStore, SecretStore};
-use penstock_domain::reserved::{GROUP, MANAGED_LABEL, TRUE};
+use penstock_domain::reserved::GROUP;
 
 use crate::objects::Outline;
 use crate::problem::describe;
 use crate::settings::Settings;
-use crate::watches::{Watchable, feeds};
+use crate::watches::{Watchable, api, feeds, selectors};
 use crate::world::{Feed, FeedKind, ObjectKind};
 
 /// Why the operator cannot work in this cluster: what, where, and what to do.
@@ -81,18 +81,18 @@ where
     K: Resource<DynamicType = ()>,
     Outline<K>: Watchable,
 {
-    let client = client.clone();
-    let (api, place): (Api<Outline<K>>, _) = match &feed.namespace {
-        Some(namespace) => (
-            Api::namespaced_with(client, namespace.as_str(), &()),
-            format!("in namespace {namespace}"),
-        ),
-        None => (Api::all(client), "in the whole cluster".to_owned()),
+    let api: Api<Outline<K>> = api(client, feed);
+    let place = match &feed.namespace {
+        Some(namespace) if feed.kind == FeedKind::Namespaces => format!("called {namespace}"),
+        Some(namespace) => format!("in namespace {namespace}"),
+        None => "in the whole cluster".to_owned(),
     };
-    let mut parameters = ListParams::default().limit(1);
-    if matches!(feed.kind, FeedKind::Targets(_)) {
-        parameters = parameters.labels(&format!("{MANAGED_LABEL}={TRUE}"));
-    }
+    let (label_selector, field_selector) = selectors(feed);
+    let parameters = ListParams {
+        label_selector,
+        field_selector,
+        ..ListParams::default().limit(1)
+    };
     judge::<K>(
         api.list(&parameters).await.map(drop),
         "list and watch",

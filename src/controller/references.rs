@@ -94,13 +94,14 @@ enum Known {
 }
 
 impl Known {
-    /// Takes in what there is now; says whether that is news. The first look is none: whoever reads the
-    /// object has just read it.
-    fn is_news(&mut self, now: Option<Version>) -> bool {
-        let now = Self::Version(now);
-        let news = !matches!(self, Self::Nothing) && *self != now;
-        *self = now;
-        news
+    /// Takes in what there is now; says what that is news of, if anything. Whoever reads the object has read
+    /// it before the first look, so whether that brings news is for others to judge.
+    fn take(&mut self, key: &ObjectKey, now: Option<Version>) -> Option<Change> {
+        let former = std::mem::replace(self, Self::Version(now.clone()));
+        match former {
+            Self::Nothing => Some(Change::ReferenceListed(key.clone(), now?)),
+            Self::Version(former) => (former != now).then(|| Change::Reference(key.clone())),
+        }
     }
 }
 
@@ -113,26 +114,22 @@ async fn follow_one<K: Watchable>(watcher: Watcher, key: ObjectKey, api: Api<K>)
         let news = match event {
             Ok(Event::Init) => {
                 listed = None;
-                false
+                None
             }
             Ok(Event::InitApply(object)) => {
                 listed = version(&object);
-                false
+                None
             }
-            Ok(Event::InitDone) => known.is_news(listed.take()),
-            Ok(Event::Apply(object)) => known.is_news(version(&object)),
-            Ok(Event::Delete(_)) => known.is_news(None),
+            Ok(Event::InitDone) => known.take(&key, listed.take()),
+            Ok(Event::Apply(object)) => known.take(&key, version(&object)),
+            Ok(Event::Delete(_)) => known.take(&key, None),
             Err(error) => {
                 watcher.tell_failure(key.kind.as_str(), Some(&key.namespace), &error);
-                false
+                None
             }
         };
-        if news
-            && watcher
-                .changes
-                .send(Change::Reference(key.clone()))
-                .await
-                .is_err()
+        if let Some(news) = news
+            && watcher.changes.send(news).await.is_err()
         {
             return;
         }
@@ -144,19 +141,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_look_is_no_news_and_every_other_version_is() {
-        let version = |number: &str| {
-            Some(Version {
-                uid: "u".into(),
-                resource_version: number.into(),
-            })
+    fn the_first_look_is_told_with_its_version_and_every_other_version_is_news() {
+        let key = ObjectKey {
+            kind: ObjectKind::Secret,
+            namespace: penstock_domain::names::NamespaceName::new("prod").unwrap(),
+            name: penstock_domain::names::ObjectName::new("role").unwrap(),
+        };
+        let version = |number: &str| Version {
+            uid: "u".into(),
+            resource_version: number.into(),
         };
         let mut known = Known::default();
-        assert!(!known.is_news(version("1")));
-        assert!(!known.is_news(version("1")));
-        assert!(known.is_news(version("2")));
-        assert!(known.is_news(None));
-        assert!(!known.is_news(None));
-        assert!(known.is_news(version("3")));
+        let mut told = |now: Option<&str>| match known.take(&key, now.map(version)) {
+            Some(Change::ReferenceListed(_, version)) => {
+                format!("listed {}", version.resource_version)
+            }
+            Some(Change::Reference(_)) => "news".to_owned(),
+            _ => "nothing".to_owned(),
+        };
+        assert_eq!(told(Some("1")), "listed 1");
+        assert_eq!(told(Some("1")), "nothing");
+        assert_eq!(told(Some("2")), "news");
+        assert_eq!(told(None), "news");
+        assert_eq!(told(None), "nothing");
+        assert_eq!(told(Some("3")), "news");
+        assert!(Known::default().take(&key, None).is_none());
     }
 }

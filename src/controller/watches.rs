@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 
 use crate::objects::{Lean, Outline};
 use crate::problem::describe;
-use crate::settings::{Scope, Settings};
+use crate::settings::Settings;
 use crate::world::{
     Change, Feed, FeedKind, Listing, ObjectKey, ObjectKind, TrackedStore, TrackedSync, Version,
 };
@@ -51,15 +51,17 @@ pub(crate) fn feeds(settings: &Settings) -> Vec<Feed> {
             })
         })
         .collect();
-    let of_the_cluster = |kind| Feed {
-        kind,
-        namespace: None,
-    };
     if settings.cluster_stores {
-        feeds.push(of_the_cluster(FeedKind::ClusterStores));
-    }
-    if settings.scope == Scope::Cluster {
-        feeds.push(of_the_cluster(FeedKind::Namespaces));
+        feeds.push(Feed {
+            kind: FeedKind::ClusterStores,
+            namespace: None,
+        });
+        // Their `allow` entries may name namespaces by labels.
+        let namespaces = settings.scope.watched().into_iter();
+        feeds.extend(namespaces.map(|namespace| Feed {
+            kind: FeedKind::Namespaces,
+            namespace,
+        }));
     }
     feeds
 }
@@ -141,10 +143,7 @@ impl Watcher {
         feed: Feed,
         take: impl Fn(K, Presence) -> Option<Change> + Send + 'static,
     ) {
-        let api = match &feed.namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace.as_str(), &()),
-            None => Api::all(self.client.clone()),
-        };
+        let api = api(&self.client, &feed);
         tasks.spawn(self.clone().follow(api, feed, take));
     }
 
@@ -154,7 +153,7 @@ impl Watcher {
         feed: Feed,
         take: impl Fn(K, Presence) -> Option<Change>,
     ) {
-        let mut events = watcher(api, config(feed.kind)).default_backoff().boxed();
+        let mut events = watcher(api, config(&feed)).default_backoff().boxed();
         let mut listing = Listing::default();
         while let Some(event) = events.next().await {
             let change = match event {
@@ -217,14 +216,32 @@ impl Watcher {
     }
 }
 
-/// What a feed asks for.
-fn config(kind: FeedKind) -> Config {
-    let config = Config::default().page_size(PAGE);
-    match kind {
-        FeedKind::Targets(_) => config.labels(&format!("{MANAGED_LABEL}={TRUE}")),
-        FeedKind::Syncs | FeedKind::Stores | FeedKind::ClusterStores | FeedKind::Namespaces => {
-            config
+/// Where a feed asks. A namespace lies in none, not even in itself.
+pub(crate) fn api<K: Watchable>(client: &Client, feed: &Feed) -> Api<K> {
+    match &feed.namespace {
+        Some(namespace) if feed.kind != FeedKind::Namespaces => {
+            Api::namespaced_with(client.clone(), namespace.as_str(), &())
         }
+        _ => Api::all(client.clone()),
+    }
+}
+
+/// Which labels and which fields a feed asks for.
+pub(crate) fn selectors(feed: &Feed) -> (Option<String>, Option<String>) {
+    match (feed.kind, &feed.namespace) {
+        (FeedKind::Targets(_), _) => (Some(format!("{MANAGED_LABEL}={TRUE}")), None),
+        (FeedKind::Namespaces, Some(name)) => (None, Some(format!("metadata.name={name}"))),
+        _ => (None, None),
+    }
+}
+
+/// What a feed asks for.
+fn config(feed: &Feed) -> Config {
+    let (label_selector, field_selector) = selectors(feed);
+    Config {
+        label_selector,
+        field_selector,
+        ..Config::default().page_size(PAGE)
     }
 }
 
@@ -283,4 +300,26 @@ fn namespace(outline: &Outline<Namespace>, presence: Presence) -> Option<Change>
     let name = NamespaceName::new(outline.meta().name.clone()?).ok()?;
     let labels = (presence == Presence::Here).then(|| outline.labels().clone());
     Some(Change::Namespace(name, labels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_asked_for_by_label_and_one_namespace_by_name() {
+        let feed = |kind, namespace: Option<&str>| Feed {
+            kind,
+            namespace: namespace.map(|name| NamespaceName::new(name).unwrap()),
+        };
+        let labels = selectors(&feed(FeedKind::Targets(ObjectKind::Secret), Some("prod")));
+        assert_eq!(labels, (Some("penstock.dev/managed=true".to_owned()), None));
+        let name = selectors(&feed(FeedKind::Namespaces, Some("prod")));
+        assert_eq!(name, (None, Some("metadata.name=prod".to_owned())));
+        assert_eq!(selectors(&feed(FeedKind::Namespaces, None)), (None, None));
+        assert_eq!(
+            selectors(&feed(FeedKind::Syncs, Some("prod"))),
+            (None, None)
+        );
+    }
 }

@@ -17,7 +17,7 @@ use crate::queue::{Causes, Urgency};
 pub(crate) struct Feed {
     /// What.
     pub(crate) kind: FeedKind,
-    /// In which namespace; none for the whole cluster.
+    /// In which namespace, or which namespace; none for all of the cluster.
     pub(crate) namespace: Option<NamespaceName>,
 }
 
@@ -67,12 +67,30 @@ pub(crate) enum Change {
     Store(StoreKey, Option<Arc<TrackedStore>>),
     /// A target object.
     Target(ObjectKey, Option<Version>),
-    /// An object that somebody reads.
+    /// An object that somebody reads has changed.
     Reference(ObjectKey),
+    /// An object that somebody reads is watched from now on, in this version.
+    ReferenceListed(ObjectKey, Version),
     /// A namespace and its labels.
     Namespace(NamespaceName, Option<BTreeMap<String, String>>),
     /// A feed has been listed from the beginning, and nothing else is there.
     Listed(Feed, Listing),
+}
+
+impl Change {
+    /// The version of the object that it brought.
+    fn version(&self) -> Option<&str> {
+        match self {
+            Self::Sync(_, sync) => sync.as_deref().map(|sync| &*sync.resource_version),
+            Self::Store(_, store) => store.as_deref().map(|store| &*store.resource_version),
+            Self::Target(_, version) => version.as_ref().map(|version| &*version.resource_version),
+            // References are told only after they were read.
+            Self::Reference(_)
+            | Self::ReferenceListed(..)
+            | Self::Namespace(..)
+            | Self::Listed(..) => None,
+        }
+    }
 }
 
 /// The names that a list brought.
@@ -104,7 +122,7 @@ impl Listing {
             Change::Namespace(name, _) => {
                 self.namespaces.insert(name.clone());
             }
-            Change::Reference(_) | Change::Listed(..) => {}
+            Change::Reference(_) | Change::ReferenceListed(..) | Change::Listed(..) => {}
         }
     }
 }
@@ -154,6 +172,10 @@ pub(super) struct State {
     pub(super) namespaces: HashMap<NamespaceName, Arc<BTreeMap<String, String>>>,
     pub(super) notes: HashMap<SyncKey, SyncNote>,
     references: HashMap<Subject, References>,
+    /// The newest version of anything so far: what is older was there before whoever reads now.
+    newest: u64,
+    /// Objects that are read by name, and what was the newest version before the first of their readers read.
+    read_since: HashMap<ObjectKey, u64>,
     store_users: Index<StoreKey>,
     readers: Index<ObjectKey>,
     writers: Index<ObjectKey>,
@@ -164,18 +186,15 @@ pub(super) struct State {
 impl State {
     /// Takes in one change; says who must be woken for it.
     pub(super) fn apply(&mut self, change: Change) -> Vec<Wake> {
+        let version = change.version().and_then(number);
+        self.newest = self.newest.max(version.unwrap_or_default());
         match change {
             Change::Sync(key, sync) => self.sync(key, sync).into_iter().collect(),
             Change::Store(key, store) => self.store(key, store),
             Change::Target(key, version) => self.target(key, version),
             Change::Reference(key) => self.readers.wake(&key, Urgency::Urgent, Causes::SOURCE),
-            Change::Namespace(name, labels) => {
-                match labels {
-                    Some(labels) => self.namespaces.insert(name, Arc::new(labels)),
-                    None => self.namespaces.remove(&name),
-                };
-                Vec::new()
-            }
+            Change::ReferenceListed(key, version) => self.reference_listed(&key, &version),
+            Change::Namespace(name, labels) => self.namespace(name, labels),
             Change::Listed(feed, listing) => self.listed(feed, &listing),
         }
     }
@@ -253,6 +272,43 @@ impl State {
         wakes
     }
 
+    /// Between the first read of an object and its watch it may have changed.
+    fn reference_listed(&mut self, key: &ObjectKey, version: &Version) -> Vec<Wake> {
+        let since = self.read_since.get(key).copied().unwrap_or_default();
+        match number(&version.resource_version) {
+            Some(version) if version <= since => Vec::new(),
+            _ => self.readers.wake(key, Urgency::Urgent, Causes::SOURCE),
+        }
+    }
+
+    /// Labels decide who may use a store of the cluster.
+    fn namespace(
+        &mut self,
+        name: NamespaceName,
+        labels: Option<BTreeMap<String, String>>,
+    ) -> Vec<Wake> {
+        if self.namespaces.get(&name).map(AsRef::as_ref) == labels.as_ref() {
+            return Vec::new();
+        }
+        let users = self
+            .references
+            .iter()
+            .filter(|(_, references)| {
+                references
+                    .stores()
+                    .iter()
+                    .any(|key| key.namespace().is_none())
+            })
+            .filter(|(subject, _)| matches!(subject, Subject::Sync(key) if key.namespace == name))
+            .map(|(subject, _)| routine(subject.clone(), Causes::SOURCE))
+            .collect();
+        match labels {
+            Some(labels) => self.namespaces.insert(name, Arc::new(labels)),
+            None => self.namespaces.remove(&name),
+        };
+        users
+    }
+
     /// After a list from the beginning: what it did not bring is gone.
     fn listed(&mut self, feed: Feed, listing: &Listing) -> Vec<Wake> {
         let here = |namespace: Option<&NamespaceName>| {
@@ -282,7 +338,7 @@ impl State {
             FeedKind::Namespaces => self
                 .namespaces
                 .keys()
-                .filter(|name| !listing.namespaces.contains(*name))
+                .filter(|name| here(Some(*name)) && !listing.namespaces.contains(*name))
                 .map(|name| Change::Namespace(name.clone(), None))
                 .collect(),
         };
@@ -313,6 +369,14 @@ impl State {
                 .replace(&subject, former.stores(), references.stores());
             self.readers
                 .replace(&subject, former.reads(), references.reads());
+            for key in former.reads() {
+                if self.readers.of(key).next().is_none() {
+                    self.read_since.remove(key);
+                }
+            }
+            for key in references.reads() {
+                self.read_since.entry(key.clone()).or_insert(self.newest);
+            }
             self.writers
                 .replace(&subject, former.writes(), references.writes());
         }
@@ -381,8 +445,12 @@ impl<K: Clone + Eq + Hash> Index<K> {
 /// Whether version `this` is older than `that`. API servers number versions upwards (Kubernetes 1.35 promises
 /// it); anything else counts as news.
 fn is_older(this: &str, that: &str) -> bool {
-    match (this.parse::<u64>(), that.parse::<u64>()) {
-        (Ok(this), Ok(that)) => this < that,
+    match (number(this), number(that)) {
+        (Some(this), Some(that)) => this < that,
         _ => false,
     }
+}
+
+fn number(resource_version: &str) -> Option<u64> {
+    resource_version.parse().ok()
 }

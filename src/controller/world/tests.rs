@@ -332,6 +332,40 @@ fn a_changed_store_wakes_its_users_and_its_own_status_does_not() {
     assert!(world.find(&elsewhere, &reference).is_none());
 }
 
+/// Its `allow` entries may name namespaces by labels.
+#[test]
+fn changed_labels_of_a_namespace_wake_who_reads_stores_of_the_cluster_there() {
+    let world = world();
+    let refer = |name: &str, kind| {
+        let mut spec = sync();
+        let mut from_store = source("vault");
+        let name_of_store = ObjectName::new("openbao").unwrap();
+        from_store.origin = Origin::Store(StoreReference {
+            kind,
+            name: name_of_store,
+        });
+        spec.sources = vec![from_store];
+        let subject = Subject::Sync(sync_key(name));
+        world.refer(subject.clone(), References::of(&spec));
+        subject
+    };
+    let concerned = refer("a", StoreKind::Cluster);
+    refer("b", StoreKind::Namespaced);
+    let labelled = |namespace: &str, tier: Option<&str>| {
+        let labels = tier.map(|tier| [("tier".to_owned(), tier.to_owned())].into());
+        world.apply(Change::Namespace(
+            NamespaceName::new(namespace).unwrap(),
+            labels,
+        ))
+    };
+    let woken = wake(concerned, Urgency::Routine, Causes::SOURCE);
+    assert_eq!(labelled("prod", Some("prod")), woken);
+    assert_eq!(labelled("prod", Some("prod")), []);
+    assert_eq!(labelled("dev", Some("prod")), []);
+    assert_eq!(labelled("prod", Some("dev")), woken);
+    assert_eq!(labelled("prod", None), woken);
+}
+
 #[test]
 fn a_store_that_cannot_be_read_is_no_store_for_anybody() {
     let world = world();
@@ -379,4 +413,25 @@ fn what_is_gone_leaves_nothing_behind() {
         world.apply(Change::Target(secret("panbot-env"), Some(version(1)))),
         []
     );
+}
+
+/// The watch of an object begins a moment after its first read.
+#[test]
+fn an_object_that_changed_before_it_was_watched_wakes_its_readers() {
+    let world = world();
+    let mut spec = sync();
+    let mut from_secret = source("theirs");
+    from_secret.origin = Origin::Secret {
+        name: ObjectName::new("role").unwrap(),
+        optional: false,
+    };
+    spec.sources = vec![from_secret];
+    apply_sync(&world, object("a", 7, 1));
+    let subject = Subject::Sync(sync_key("a"));
+    world.refer(subject.clone(), References::of(&spec));
+    apply_sync(&world, object("a", 9, 1));
+    let listed = |number| Change::ReferenceListed(secret("role"), version(number));
+    assert_eq!(world.apply(listed(7)), [], "it was so when it was read");
+    let woken = wake(subject, Urgency::Urgent, Causes::SOURCE);
+    assert_eq!(world.apply(listed(8)), woken);
 }

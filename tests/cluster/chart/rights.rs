@@ -136,6 +136,7 @@ async fn the_operator_takes_one_lease_and_reads_one_definition() -> Outcome {
             true,
         ),
         ("list /namespaces", None, false),
+        ("watch /namespaces kube-system", None, false),
     ] {
         let allowed = may(&setting.admin, account, attributes(line, place)).await?;
         assert_eq!(allowed, expected, "{line} in {place:?}");
