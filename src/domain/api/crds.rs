@@ -46,6 +46,7 @@ fn polish(schema: &mut JSONSchemaProps) {
     };
     // Inside the schema of a definition a title only repeats the name of a Rust type.
     schema.title = None;
+    let one_of = is_one_of(schema);
     let required = schema.required.as_deref().unwrap_or_default();
     for (name, property) in schema.properties.iter_mut().flatten() {
         polish(property);
@@ -53,6 +54,11 @@ fn polish(schema: &mut JSONSchemaProps) {
         // it even where the enum names it; without `nullable` a plain create at least drops it.
         let optional = !required.contains(name) && property.enum_.is_none();
         property.nullable = optional.then_some(true);
+        // Server-side apply drops an object that loses its last member, and with it what it stood for:
+        // `secret: {type: …}` that becomes `secret: {}`. One that is owned as a whole stays.
+        if one_of && may_be_empty(property) {
+            property.x_kubernetes_map_type = Some("atomic".to_owned());
+        }
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
         polish(items);
@@ -60,6 +66,17 @@ fn polish(schema: &mut JSONSchemaProps) {
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
         polish(values);
     }
+}
+
+/// Whether exactly one member must be set, so that it counts which one is there.
+fn is_one_of(schema: &JSONSchemaProps) -> bool {
+    let mut rules = schema.x_kubernetes_validations.iter().flatten();
+    rules.any(|rule| rule.rule.contains(".exists_one("))
+}
+
+/// Whether this is an object that may have members and need not have any.
+fn may_be_empty(schema: &JSONSchemaProps) -> bool {
+    schema.properties.is_some() && schema.required.as_ref().is_none_or(Vec::is_empty)
 }
 
 /// Joins the lines of each paragraph, so that `kubectl explain` can wrap them itself.

@@ -179,8 +179,10 @@ pub enum FileFormat {
 }
 
 /// How one entry is taken apart.
+// Its presence alone says that it is: see `polish` in `crds.rs`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct Extract {
     /// json or dotenv. Absent: json when the value begins with `{`, else dotenv.
     #[serde(skip_serializing_if = "Option::is_none")]

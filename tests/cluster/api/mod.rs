@@ -12,7 +12,9 @@ use kube::core::ApiResource;
 use kube::{Client, ResourceExt};
 use penstock_domain::api::crds::all_crds;
 use penstock_domain::api::secret_sync::SecretSync;
+use penstock_domain::api::source::Extract;
 use penstock_domain::api::status::{Condition, ConditionStatus, SecretSyncStatus};
+use penstock_domain::api::target::SecretTarget;
 use penstock_testbed::{Failure, Namespace, install_definitions};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -212,6 +214,33 @@ async fn null_is_kept_by_server_side_apply_and_read_as_absence() -> Outcome {
         .patch(&name, &parameters, &Patch::Apply(&with_nulls))
         .await;
     assert!(is_refused_for(&refused, "laterWins"), "{refused:?}");
+    Ok(())
+}
+
+/// GitOps tools apply like this: without more words in the definitions, `secret: {}` would be taken away.
+#[tokio::test]
+async fn an_object_that_loses_its_last_member_stays_under_server_side_apply() -> Outcome {
+    let Some(client) = client_with_definitions().await? else {
+        return Ok(());
+    };
+    let namespace = Namespace::create(&client, "api").await?;
+    let full = sync(
+        "{sources: [{name: vault, store: {name: openbao}, path: apps/web, extract: {property: a}}], \
+          targets: [{name: env, secret: {type: kubernetes.io/tls, labels: {a: b}}}]}",
+    );
+    let empty = sync(
+        "{sources: [{name: vault, store: {name: openbao}, path: apps/web, extract: {}}], \
+          targets: [{name: env, secret: {}}]}",
+    );
+    let name = full["metadata"]["name"].as_str().unwrap_or_default();
+    let api = api_of(&client, namespace.name(), &resource_of(&full));
+    for object in [&full, &empty] {
+        let parameters = PatchParams::apply("test");
+        api.patch(name, &parameters, &Patch::Apply(object)).await?;
+    }
+    let read = namespace.api::<SecretSync>().get(name).await?;
+    assert_eq!(read.spec.targets[0].secret, Some(SecretTarget::default()));
+    assert_eq!(read.spec.sources[0].extract, Some(Extract::default()));
     Ok(())
 }
 

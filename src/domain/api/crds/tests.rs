@@ -166,6 +166,23 @@ fn every_list_of_objects_says_how_it_merges() {
 }
 
 #[test]
+fn what_says_something_by_being_there_survives_server_side_apply_when_it_becomes_empty() {
+    let atomic = paths_where(|_, node| node.x_kubernetes_map_type.as_deref() == Some("atomic"));
+    for field in [
+        "SecretSync.spec.targets[].secret",
+        "SecretSync.spec.targets[].configMap",
+        "SecretSync.spec.sources[].extract",
+        "ClusterSecretStore.spec.allow[].namespaceSelector",
+    ] {
+        assert!(
+            atomic.iter().any(|path| path == field),
+            "{field}: {atomic:?}"
+        );
+    }
+    assert!(!atomic.iter().any(|path| path == "SecretSync.spec.rollout"));
+}
+
+#[test]
 fn every_rule_has_a_message() {
     let mute = paths_where(|_, node| {
         node.x_kubernetes_validations
