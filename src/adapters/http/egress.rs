@@ -68,7 +68,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Metadata => "the address of a cloud's metadata service",
+            Self::Metadata => "that of a cloud's metadata service",
             Self::Loopback => "a loopback address",
             Self::LinkLocal => "a link-local address",
             Self::Private => "an address of a private network",

@@ -164,7 +164,7 @@ fn refused(subject: &str, refusal: Refusal) -> Fault {
     )
     .because(Reason::EgressDenied);
     match refusal {
-        Refusal::Metadata => fault,
+        Refusal::Metadata => fault.hint("Name the store itself: nobody can open this address"),
         _ => fault.hint("An administrator can open it with `--egress-allow`"),
     }
 }

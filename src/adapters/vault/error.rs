@@ -5,6 +5,7 @@ use penstock_domain::fault::{Fault, FaultClass};
 
 use super::answer::Rejection;
 use crate::http::error::{OpenClient, SendRequest};
+use crate::http::tls::ConfigureTls;
 
 /// Why something could not be read. Paths in it are the user's own; nothing in it comes from an answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -146,9 +147,12 @@ impl VaultError {
                 format!("{subject} spec.provider.vault.{field}"),
                 message,
             ),
-            Self::Open(error) => error.fault(subject),
+            Self::Open(error) => open(subject, error),
             Self::Credentials(fault) => fault.clone(),
-            Self::Send { host, source } => source.fault(subject, host),
+            Self::Send { host, source } => match source {
+                SendRequest::Resolve(_) => source.fault(&at_address(subject), host),
+                _ => source.fault(subject, host),
+            },
             Self::LogIn { hint } => of(FaultClass::Denied, "the login is refused".to_owned())
                 .because(Reason::CredentialsRefused)
                 .hint(*hint),
@@ -179,6 +183,25 @@ impl VaultError {
             Self::Ask { message } => of(FaultClass::Invalid, message.clone()),
         }
     }
+}
+
+fn open(subject: &str, error: &OpenClient) -> Fault {
+    match error {
+        OpenClient::Address(_) => error.fault(&at_address(subject)),
+        OpenClient::Tls(ConfigureTls::ServerName) => {
+            error.fault(&format!("{subject} spec.provider.vault.tlsServerName"))
+        }
+        OpenClient::Tls(
+            ConfigureTls::NoCertificate | ConfigureTls::BadCertificate | ConfigureTls::TooMany,
+        ) => error.fault(&format!("{subject} spec.provider.vault")).hint(
+            "Put PEM certificates into caBundle, or into what caSecretRef or caConfigMapRef names",
+        ),
+        OpenClient::Tls(_) => error.fault(subject),
+    }
+}
+
+fn at_address(subject: &str) -> String {
+    format!("{subject} spec.provider.vault.address")
 }
 
 fn rejected(subject: &str, path: &str, rejection: Rejection) -> Fault {
@@ -255,6 +278,9 @@ fn rejected(subject: &str, path: &str, rejection: Rejection) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::egress::Refusal;
+    use crate::http::endpoint::ParseAddress;
+    use crate::http::resolve::ResolveHost;
 
     #[test]
     fn every_rejection_has_the_class_that_the_rules_give_it() {
@@ -278,6 +304,23 @@ mod tests {
             let fault = VaultError::read("secret/apps/x", rejection).fault("store s");
             assert_eq!(fault.class, class, "{rejection:?}");
         }
+    }
+
+    #[test]
+    fn what_the_spec_says_wrong_is_told_by_its_field() {
+        let refused = OpenClient::Address(ParseAddress::Refused(Refusal::Metadata));
+        let fault = VaultError::Open(refused).fault("SecretStore a");
+        assert_eq!(fault.subject, "SecretStore a spec.provider.vault.address");
+        assert!(fault.hint.is_some());
+        let resolved = SendRequest::Resolve(ResolveHost::Refused(Refusal::Private));
+        let sent = VaultError::Send {
+            host: "vault".to_owned(),
+            source: resolved,
+        };
+        assert_eq!(sent.fault("SecretStore a").subject, fault.subject);
+        let no_authority = OpenClient::Tls(ConfigureTls::NoCertificate);
+        let fault = VaultError::Open(no_authority).fault("SecretStore a");
+        assert!(fault.to_string().contains("caBundle"), "{fault}");
     }
 
     #[test]
