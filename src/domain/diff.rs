@@ -390,7 +390,7 @@ fn foreign(
         "exists already and is not ours",
     );
     Some(fault.because(Reason::ForeignTarget).hint(
-        "Nothing was changed. Take it over with `adopt: ifEqual` or `adopt: always`, share it with `share: keys`, or choose another name",
+        "Nothing was changed. Take it over with `adopt: always`, share it with `share: keys`, or choose another name",
     ))
 }
 

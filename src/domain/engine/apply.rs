@@ -50,7 +50,7 @@ impl Engine {
         findings: &mut Findings,
     ) -> Option<Applied> {
         let now = self.ports.clock.now();
-        let mut state = next_record(&work, memory, now);
+        let (mut state, left) = next_record(&work, memory, now);
         let workloads = match self.intend_restarts(&work, &mut state, now).await {
             Ok(workloads) => workloads,
             Err(fault) => {
@@ -77,6 +77,8 @@ impl Engine {
             }
         }
         findings.take_record(&state);
+        let left = left.iter().map(|owned| (owned.label(), false));
+        findings.orphans.extend(left);
         let whole = self.write_targets(&work, findings).await;
         let mut applied = Applied {
             loaded_counter: work.loaded.state.counter,
@@ -288,18 +290,22 @@ fn without_values(state: &RecordState) -> RecordState {
     state
 }
 
-/// The record as it must be before anything is written.
-fn next_record(work: &Work<'_>, memory: &Memory, now: Timestamp) -> RecordState {
+/// The record as it must be before anything is written, and what is left to others from now on.
+fn next_record(
+    work: &Work<'_>,
+    memory: &Memory,
+    now: Timestamp,
+) -> (RecordState, Vec<TargetRecord>) {
     let former = &work.loaded.state;
     let mut next = former.clone();
     if work.plan.held.is_some() {
-        return next;
+        return (next, Vec::new());
     }
     let deleted = note_targets(&mut next, work);
-    leave_behind(&mut next, work.request);
+    let left = leave_behind(&mut next, work.request);
     accept_content(&mut next, work, now);
     if next == *former {
-        return next;
+        return (next, left);
     }
     if work.content.fresh {
         next.sources.clone_from(&memory.versions);
@@ -313,7 +319,7 @@ fn next_record(work: &Work<'_>, memory: &Memory, now: Timestamp) -> RecordState 
         next.use_approval(hash);
     }
     next.prune(&work.request.sync.history, now);
-    next
+    (next, left)
 }
 
 /// Notes what each target will hold; how many keys leave.
@@ -384,8 +390,9 @@ fn note_target(
     }
 }
 
-/// Targets that the spec no longer has become orphans; only those that said `onDelete: delete` are remembered.
-fn leave_behind(next: &mut RecordState, request: PassRequest<'_>) {
+/// Targets that the spec no longer has become orphans; only those that said `onDelete: delete` are remembered,
+/// the others are given back. An object that a target of another name goes on with is neither.
+fn leave_behind(next: &mut RecordState, request: PassRequest<'_>) -> Vec<TargetRecord> {
     let gone: Vec<TargetName> = next
         .targets
         .keys()
@@ -403,5 +410,15 @@ fn leave_behind(next: &mut RecordState, request: PassRequest<'_>) {
             next.orphans.push(Orphan { target, owned });
         }
     }
-    next.orphans.retain(|orphan| orphan.owned.delete_with_sync);
+    let goes_on = |orphan: &Orphan| {
+        let mut targets = request.sync.targets.iter();
+        targets.any(|one| orphan.owned.is_of(one))
+    };
+    next.orphans.retain(|orphan| !goes_on(orphan));
+    let (remembered, left) = std::mem::take(&mut next.orphans)
+        .into_iter()
+        .partition(|orphan| orphan.owned.delete_with_sync);
+    next.orphans = remembered;
+    let left: Vec<Orphan> = left;
+    left.into_iter().map(|orphan| orphan.owned).collect()
 }

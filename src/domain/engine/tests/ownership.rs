@@ -344,6 +344,45 @@ fn a_target_that_the_spec_drops_goes_only_where_it_was_said() {
 }
 
 #[test]
+fn what_a_dropped_target_leaves_behind_is_told_once() {
+    let mut lab = Lab::new();
+    lab.sync
+        .targets
+        .push(crate::testing::target("other", "other"));
+    lab.refresh();
+    lab.sync.targets.pop();
+    lab.sync.generation += 1;
+    let told = |outcome: crate::engine::Outcome| -> Vec<String> {
+        let events = outcome.events.into_iter();
+        let orphaned = events.filter(|event| event.reason == Reason::Orphaned);
+        orphaned.map(|event| event.message).collect()
+    };
+    let messages = told(lab.refresh());
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert!(messages[0].contains("Secret other"), "{messages:?}");
+    assert_eq!(told(lab.refresh()), [""; 0]);
+}
+
+#[test]
+fn a_target_under_another_name_keeps_its_secret() {
+    for delete in [true, false] {
+        let mut lab = Lab::new();
+        lab.sync.targets[0].delete_with_sync = delete;
+        lab.refresh();
+        lab.sync.targets[0].name = crate::names::TargetName::new("renamed").unwrap();
+        lab.sync.generation += 1;
+        lab.world.take_calls();
+        let outcome = lab.refresh();
+        let removed = Call::Remove("Secret panbot".to_owned());
+        assert!(!lab.world.take_calls().contains(&removed), "{delete}");
+        assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]));
+        let orphaned = |event: &&crate::engine::EventNote| event.reason == Reason::Orphaned;
+        assert_eq!(outcome.events.iter().find(orphaned), None);
+        lab.assert_ready();
+    }
+}
+
+#[test]
 fn a_renamed_secret_is_written_before_the_old_one_goes() {
     let mut lab = Lab::new();
     lab.sync.targets[0].delete_with_sync = true;
