@@ -8,10 +8,6 @@ mod chart;
 mod kubernetes;
 mod operator;
 mod smoke;
-#[expect(
-    dead_code,
-    reason = "the cases that use the rest of it come one by one"
-)]
 mod stage;
 mod substrate;
 mod vault;

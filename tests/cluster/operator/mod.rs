@@ -1,5 +1,8 @@
 //! Cases about the running operator, each on a [`stage`](super::stage).
+//!
+//! [`CASES.md`](CASES.md) maps what others test to what is tested here.
 
+mod bad_input;
 mod eso_matrix;
 mod first_sync;
 mod kills;

@@ -142,6 +142,42 @@ async fn a_template_sees_all_keys_and_keeps_its_own_words() -> Outcome {
     .await
 }
 
+#[tokio::test]
+async fn a_template_in_a_config_map_is_used_and_followed() -> Outcome {
+    let config_map = |text: &str| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "case-07"},
+            "data": {"app.ini": text, "MODE": "plain"},
+        })
+        .to_string()
+    };
+    on_shared_stage(async |stage| {
+        stage.put("case-07", &[("USER", "t0psecret-ada")]).await?;
+        stage.apply(&config_map("user={{ USER }}")).await?;
+        stage
+            .sync(
+                "case-07",
+                "
+                sources:
+                - {name: vault, store: {name: vault}, path: $apps/case-07}
+                - {name: settings, configMap: {name: case-07}, select: {keys: [MODE]}}
+                transform: {data: {app.ini: {templateFrom: {configMap: {name: case-07, key: app.ini}}}}}
+                targets: [{name: env, secret: {}, select: {keys: [app.ini, MODE]}}]
+                ",
+            )
+            .await?;
+        let first = [("app.ini", "user=t0psecret-ada"), ("MODE", "plain")];
+        stage.await_secret("case-07", &first).await?;
+        stage.apply(&config_map("name={{ USER }}")).await?;
+        let second = [("app.ini", "name=t0psecret-ada"), ("MODE", "plain")];
+        stage.await_secret("case-07", &second).await?;
+        stage.is_synced("case-07").await
+    })
+    .await
+}
+
 /// Strings as they are, everything else as JSON: nothing is rounded or reordered.
 #[tokio::test]
 async fn all_members_of_a_json_document_become_keys() -> Outcome {

@@ -1,8 +1,12 @@
 //! What users of External Secrets Operator rely on, as far as it is ours: the cases of `CASES.md`, by whose
 //! numbers syncs and vault paths are called here.
 
+mod cluster_stores;
 mod content;
 mod decisions;
+mod metadata;
+mod ownership;
+mod repair;
 mod retention;
 
 use serde_json::Value;
