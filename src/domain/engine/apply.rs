@@ -216,11 +216,14 @@ impl Engine {
         applied: &mut Applied,
         findings: &mut Findings,
     ) {
-        let orphans = std::mem::take(&mut applied.state.orphans);
-        if orphans.is_empty() {
+        let (waiting, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut applied.state.orphans)
+            .into_iter()
+            .partition(|orphan| goes_on(request, orphan));
+        applied.state.orphans = waiting;
+        if gone.is_empty() {
             return;
         }
-        for orphan in orphans {
+        for orphan in gone {
             match self
                 .remove(request.sync.id.clone(), &orphan.target, &orphan.owned)
                 .await
@@ -330,7 +333,7 @@ fn note_targets(next: &mut RecordState, work: &Work<'_>) -> usize {
         let mut targets = work.request.sync.targets.iter();
         let target = targets.find(|target| target.name == difference.target);
         if let Some(target) = target.filter(|_| writable) {
-            note_target(next, target, difference, work.plan);
+            note_target(next, target, difference, work);
             deleted += difference.count(KeyChange::Delete);
         }
     }
@@ -357,12 +360,10 @@ fn note_target(
     next: &mut RecordState,
     target: &ValidatedTarget,
     difference: &TargetDiff,
-    plan: &Plan,
+    work: &Work<'_>,
 ) {
-    let former = next
-        .targets
-        .get(&target.name)
-        .filter(|former| former.is_of(target));
+    let desired = work.desired.get(&target.name);
+    let former = desired.and_then(|desired| desired.former.as_ref());
     let untouched = former.filter(|_| !difference.is_change());
     let owned = match untouched {
         Some(former) => TargetRecord {
@@ -374,7 +375,7 @@ fn note_target(
         None => TargetRecord {
             kind: target.destination.kind().to_owned(),
             object: target.destination.object_name().to_string(),
-            revision: plan.revision.clone(),
+            revision: work.plan.revision.clone(),
             keys: difference.wanted.clone(),
             before: difference.before.clone(),
             whole: difference.whole,
@@ -391,7 +392,8 @@ fn note_target(
 }
 
 /// Targets that the spec no longer has become orphans; only those that said `onDelete: delete` are remembered,
-/// the others are given back. An object that a target of another name goes on with is neither.
+/// the others are given back. An object that a target of another name goes on with is neither: it is remembered
+/// until that target's own record has it.
 fn leave_behind(next: &mut RecordState, request: PassRequest<'_>) -> Vec<TargetRecord> {
     let gone: Vec<TargetName> = next
         .targets
@@ -410,15 +412,23 @@ fn leave_behind(next: &mut RecordState, request: PassRequest<'_>) -> Vec<TargetR
             next.orphans.push(Orphan { target, owned });
         }
     }
-    let goes_on = |orphan: &Orphan| {
-        let mut targets = request.sync.targets.iter();
-        targets.any(|one| orphan.owned.is_of(one))
-    };
-    next.orphans.retain(|orphan| !goes_on(orphan));
-    let (remembered, left) = std::mem::take(&mut next.orphans)
+    let (waiting, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut next.orphans)
+        .into_iter()
+        .partition(|orphan| goes_on(request, orphan));
+    let (remembered, left): (Vec<_>, Vec<_>) = gone
         .into_iter()
         .partition(|orphan| orphan.owned.delete_with_sync);
-    next.orphans = remembered;
-    let left: Vec<Orphan> = left;
+    let has_moved = |orphan: &Orphan| {
+        let mut records = next.targets.values();
+        records.any(|owned| owned.label() == orphan.owned.label())
+    };
+    let waiting = waiting.into_iter().filter(|orphan| !has_moved(orphan));
+    next.orphans = waiting.chain(remembered).collect();
     left.into_iter().map(|orphan| orphan.owned).collect()
+}
+
+/// Whether a target of another name has the object now.
+fn goes_on(request: PassRequest<'_>, orphan: &Orphan) -> bool {
+    let mut targets = request.sync.targets.iter();
+    targets.any(|target| orphan.owned.is_of(target))
 }

@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::keys::ContentHash;
 use crate::names::{Key, TargetName};
 use crate::ports::{Observation, ObservedObject, Precondition};
-use crate::record::{RecordState, TargetRecord};
+use crate::record::{RecordState, Renaming, TargetRecord};
 use crate::render;
 use crate::secret::SecretValue;
 use crate::sync::ValidatedTarget;
@@ -22,6 +22,8 @@ use crate::sync::ValidatedTarget;
 pub(super) struct Desired {
     pub(super) data: BTreeMap<Key, SecretValue>,
     pub(super) precondition: Precondition,
+    /// What the record says that we own there, under the target's present name.
+    pub(super) former: Option<TargetRecord>,
 }
 
 /// All targets after a look.
@@ -69,32 +71,31 @@ impl Engine {
         bundle: &Bundle,
     ) -> Result<(TargetDiff, Desired), Fault> {
         let data = render::target_data(bundle, target).map_err(first)?;
-        let owned = record
-            .targets
-            .get(&target.name)
-            .filter(|owned| owned.is_of(target));
-        let unchanged_spec = request.status.observed_generation == Some(request.sync.generation);
-        if let Some(owned) = owned
-            && unchanged_spec
-            && quiet::is_confirmed(request, target.name.as_str())
-            && is_closed(request, target, owned)
+        let owned = record.owned_at(target);
+        if let Some((name, owned)) = owned
+            && *name == target.name
+            && stands_as_confirmed(request, name, owned)
             && owned.keys == self.hashes(request, target, &data)
         {
             let desired = Desired {
                 data,
                 precondition: Precondition::Absent,
+                former: Some(owned.clone()),
             };
-            return Ok((TargetDiff::confirmed(&target.name, owned), desired));
+            return Ok((TargetDiff::confirmed(name, owned), desired));
         }
         let observation = self.ports.targets.observe(&request.sync.id, target).await?;
+        let former = owned
+            .map(|owned| self.under_present_name(request, target, owned, (&data, &observation)));
+        let name = owned.map_or(&target.name, |(name, _)| name);
         let difference = diff(
             DiffInput {
                 sync: &request.sync.id,
                 target,
                 desired: &data,
-                record: owned,
-                intent_open: owned.is_some_and(|owned| !is_closed(request, target, owned)),
-                confirmed_uid: confirmed_uid(request, target),
+                record: former.as_ref(),
+                intent_open: owned.is_some_and(|(name, owned)| !is_closed(request, name, owned)),
+                confirmed_uid: confirmed_uid(request, name),
                 observed: &observation,
             },
             &self.key,
@@ -110,7 +111,35 @@ impl Engine {
                 resource_version,
             },
         };
-        Ok((difference, Desired { data, precondition }))
+        let desired = Desired {
+            data,
+            precondition,
+            former,
+        };
+        Ok((difference, desired))
+    }
+
+    fn under_present_name(
+        &self,
+        request: PassRequest<'_>,
+        target: &ValidatedTarget,
+        (name, owned): (&TargetName, &TargetRecord),
+        (desired, observation): (&BTreeMap<Key, SecretValue>, &Observation),
+    ) -> TargetRecord {
+        if *name == target.name {
+            return owned.clone();
+        }
+        let renaming = Renaming {
+            sync: &request.sync.id,
+            from: name,
+            to: &target.name,
+        };
+        match observation {
+            Observation::Absent => renaming.rebase(owned, &[desired], &self.key),
+            Observation::Present(object) => {
+                renaming.rebase(owned, &[desired, &object.data], &self.key)
+            }
+        }
     }
 
     fn hashes(
@@ -136,25 +165,28 @@ fn first(faults: Vec<Fault>) -> Fault {
     faults.into_iter().next().unwrap_or_else(nothing)
 }
 
-/// Whether status confirms the record's last write to this target.
-pub(super) fn is_closed(
-    request: PassRequest<'_>,
-    target: &ValidatedTarget,
-    owned: &TargetRecord,
-) -> bool {
+/// Whether the watch saw a target as status confirms the record's last write to it, for the same spec.
+fn stands_as_confirmed(request: PassRequest<'_>, name: &TargetName, owned: &TargetRecord) -> bool {
+    request.status.observed_generation == Some(request.sync.generation)
+        && quiet::is_confirmed(request, name.as_str())
+        && is_closed(request, name, owned)
+}
+
+/// Whether status confirms the record's last write to the target of this name.
+fn is_closed(request: PassRequest<'_>, name: &TargetName, owned: &TargetRecord) -> bool {
     request.status.targets.iter().any(|status| {
-        status.name == target.name.as_str()
+        status.name == name.as_str()
             && matches!(status.state, TargetState::Synced | TargetState::Drifted)
             && status.revision.as_deref() == Some(owned.revision.as_str())
             && status.uid.is_some()
     })
 }
 
-fn confirmed_uid<'a>(request: PassRequest<'a>, target: &ValidatedTarget) -> Option<&'a str> {
+fn confirmed_uid<'a>(request: PassRequest<'a>, name: &TargetName) -> Option<&'a str> {
     let status = request
         .status
         .targets
         .iter()
-        .find(|status| status.name == target.name.as_str())?;
+        .find(|status| status.name == name.as_str())?;
     status.uid.as_deref()
 }

@@ -289,9 +289,8 @@ fn causes(work: &Work<'_>, next: &RecordState) -> (Changed, Tampered) {
         let Some(owned) = next.targets.get(&difference.target) else {
             continue;
         };
-        let former = work.loaded.state.targets.get(&difference.target);
-        let former =
-            former.filter(|former| former.object == owned.object && former.kind == owned.kind);
+        let desired = work.desired.get(&difference.target);
+        let former = desired.and_then(|desired| desired.former.as_ref());
         let keys = difference.changed_since(former);
         if !keys.is_empty() {
             changed.push((owned.clone(), keys));

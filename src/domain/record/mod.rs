@@ -6,6 +6,7 @@
 //! write of the record.
 
 mod codec;
+mod renaming;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::codec::{DecodeRecord, EncodeRecord, MAX_SEALED_BYTES, decode, encode};
+pub use self::renaming::Renaming;
 use crate::bundle::{Bundle, SourceVersion};
 use crate::keys::{ContentHash, Revision};
 use crate::names::{Key, ObjectName, SourceName, TargetName};
@@ -192,6 +194,18 @@ impl RecordState {
                 .flat_map(|target| target.keys.keys().cloned())
                 .collect(),
         }
+    }
+
+    /// What we own at the object that `target` names, and the name under which we own it: a target may have
+    /// been renamed, or have gone and come back, while its object stayed.
+    pub fn owned_at(&self, target: &ValidatedTarget) -> Option<(&TargetName, &TargetRecord)> {
+        let by_name = self.targets.get_key_value(&target.name);
+        let orphans = self.orphans.iter();
+        by_name
+            .into_iter()
+            .chain(&self.targets)
+            .chain(orphans.map(|orphan| (&orphan.target, &orphan.owned)))
+            .find(|(_, owned)| owned.is_of(target))
     }
 
     /// The content in use, when values are kept.

@@ -382,6 +382,96 @@ fn a_target_under_another_name_keeps_its_secret() {
     }
 }
 
+/// A target of another name on the same Secret, which takes `keys` of the bundle only.
+fn rename_and_narrow(lab: &mut Lab, keys: &[&str]) {
+    let target = &mut lab.sync.targets[0];
+    target.name = crate::names::TargetName::new("renamed").unwrap();
+    target.select.keys = keys.iter().map(|name| key(name)).collect();
+    lab.sync.generation += 1;
+}
+
+#[test]
+fn keys_that_a_renamed_target_no_longer_takes_leave_and_foreign_ones_stay() {
+    for share in [false, true] {
+        let mut lab = Lab::new();
+        lab.sync.targets[0].share_keys = share;
+        lab.refresh();
+        lab.world.edit("Secret panbot", "X", Some("theirs"));
+        rename_and_narrow(&mut lab, &["A"]);
+        lab.refresh();
+        assert_eq!(lab.content(), pairs(&[("A", "1"), ("X", "theirs")]));
+        lab.assert_ready();
+        lab.settle();
+    }
+}
+
+#[test]
+fn a_value_edited_while_its_target_is_renamed_is_repaired() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.edit("Secret panbot", "A", Some("edited"));
+    rename_and_narrow(&mut lab, &[]);
+    let outcome = lab.refresh();
+    assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]));
+    let repaired = |event: &crate::engine::EventNote| event.reason == Reason::Repaired;
+    assert!(outcome.events.iter().any(repaired), "{:?}", outcome.events);
+}
+
+#[test]
+fn a_renamed_target_that_cannot_be_written_yet_forgets_nothing() {
+    use crate::sync::Destination;
+    for delete in [false, true] {
+        let mut lab = Lab::new();
+        lab.sync.targets[0].delete_with_sync = delete;
+        lab.refresh();
+        rename_and_narrow(&mut lab, &["A"]);
+        let retype = |lab: &mut Lab, recreate| {
+            if let Destination::Secret(secret) = &mut lab.sync.targets[0].destination {
+                secret.secret_type =
+                    crate::sync::SecretType::Custom("example.com/other".to_owned());
+                secret.recreate = recreate;
+            }
+            lab.sync.generation += 1;
+        };
+        retype(&mut lab, false);
+        lab.refresh();
+        lab.refresh();
+        lab.assert_not_ready(Reason::TargetImmutable);
+        assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]));
+        retype(&mut lab, true);
+        lab.refresh();
+        lab.assert_ready();
+        assert_eq!(lab.content(), pairs(&[("A", "1")]));
+    }
+}
+
+#[test]
+fn two_targets_that_swap_their_secrets_lose_nothing() {
+    for delete in [false, true] {
+        let mut lab = Lab::new();
+        let mut other = crate::testing::target("other", "other");
+        other.delete_with_sync = delete;
+        lab.sync.targets.push(other);
+        lab.sync.targets[0].delete_with_sync = delete;
+        lab.refresh();
+        let names = [1, 0].map(|at: usize| lab.sync.targets[at].destination.clone());
+        for (target, destination) in lab.sync.targets.iter_mut().zip(names) {
+            target.destination = destination;
+        }
+        lab.sync.generation += 1;
+        lab.world.take_calls();
+        lab.refresh();
+        let calls = lab.world.take_calls();
+        let removes = calls.iter().any(|call| matches!(call, Call::Remove(_)));
+        assert!(!removes, "{calls:?}");
+        lab.assert_ready();
+        for label in ["Secret panbot", "Secret other"] {
+            assert_eq!(lab.world.content(label).unwrap().len(), 2);
+        }
+        lab.settle();
+    }
+}
+
 #[test]
 fn a_renamed_secret_is_written_before_the_old_one_goes() {
     let mut lab = Lab::new();

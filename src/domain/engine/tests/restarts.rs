@@ -328,3 +328,22 @@ fn where_restarts_are_switched_off_nobody_looks_at_workloads() {
     assert!(!lab.world.take_calls().contains(&Call::List));
     lab.assert_ready();
 }
+
+#[test]
+fn a_target_under_another_name_restarts_only_who_used_a_key_that_went() {
+    let workloads = vec![
+        deployment("a", "panbot", &["A"]),
+        deployment("b", "panbot", &["B"]),
+    ];
+    let mut lab = lab(workloads);
+    let mut rename = |name: &str, keys: &[&str]| {
+        let target = &mut lab.sync.targets[0];
+        target.name = crate::names::TargetName::new(name).unwrap();
+        target.select.keys = keys.iter().map(|name| crate::testing::key(name)).collect();
+        lab.sync.generation += 1;
+        lab.refresh();
+        marks(&lab)
+    };
+    assert_eq!(rename("renamed", &[]), []);
+    assert_eq!(rename("again", &["A"]), [marked("b")]);
+}
