@@ -71,6 +71,7 @@ pub mod content;
 pub mod diff;
 pub mod engine;
 pub mod fault;
+pub mod formats;
 pub mod keys;
 pub mod names;
 pub mod plan;

@@ -1,13 +1,10 @@
 //! One entry that holds a document becomes the members of the document.
 
-use std::fmt;
-
-use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
-use super::dotenv::{self, ReadDotenv};
 use crate::bundle::MAX_KEYS;
+use crate::formats::json_node::{Node, ReadLevel, node, text_of};
+use crate::formats::{self, FileFormat, ReadDocument};
 use crate::secret::SecretValue;
 use crate::sync::{Extract, ExtractFormat};
 
@@ -31,7 +28,16 @@ pub(super) enum ExtractDocument {
     TooMany,
     /// It is not an env file.
     #[error(transparent)]
-    Dotenv(#[from] ReadDotenv),
+    Dotenv(#[from] ReadDocument),
+}
+
+impl From<ReadLevel> for ExtractDocument {
+    fn from(problem: ReadLevel) -> Self {
+        match problem {
+            ReadLevel::NotJson => Self::NotJson,
+            ReadLevel::TooMany => Self::TooMany,
+        }
+    }
 }
 
 /// One member of a document. Without a name it is the whole of what the property path leads to, and
@@ -52,11 +58,11 @@ pub(super) fn extract(
     let format = how.format.unwrap_or_else(|| guess(document));
     let members = match format {
         ExtractFormat::Json => json(document.expose(), &PropertyPath::parse(&how.property))?,
-        ExtractFormat::Dotenv => dotenv::read(document.expose())?
+        ExtractFormat::Dotenv => formats::read(FileFormat::Dotenv, document.expose())?
             .into_iter()
-            .map(|(name, mut value)| Member {
-                name: Some(name),
-                value: SecretValue::new(std::mem::take(&mut *value)),
+            .map(|entry| Member {
+                name: Some(entry.name),
+                value: entry.value,
             })
             .collect(),
     };
@@ -118,19 +124,23 @@ fn json(document: &[u8], path: &PropertyPath) -> Result<Vec<Member>, ExtractDocu
         Node::Object(members) => members
             .into_iter()
             .map(|(name, raw)| {
-                let value = text_of(raw)?;
                 Ok(Member {
                     name: Some(name),
-                    value,
+                    value: value_of(raw)?,
                 })
             })
             .collect(),
         Node::Array(_) | Node::Scalar if path.0.is_empty() => Err(ExtractDocument::NotObject),
         Node::Array(_) | Node::Scalar => Ok(vec![Member {
             name: None,
-            value: text_of(at)?,
+            value: value_of(at)?,
         }]),
     }
+}
+
+fn value_of(raw: &RawValue) -> Result<SecretValue, ExtractDocument> {
+    let mut text = text_of(raw)?;
+    Ok(SecretValue::new(std::mem::take(&mut *text)))
 }
 
 fn step<'a>(at: &'a RawValue, segment: &str) -> Result<&'a RawValue, ExtractDocument> {
@@ -145,78 +155,6 @@ fn step<'a>(at: &'a RawValue, segment: &str) -> Result<&'a RawValue, ExtractDocu
         Node::Scalar => None,
     };
     found.ok_or(ExtractDocument::NoProperty)
-}
-
-/// Strings as they are, anything else as the document writes it.
-fn text_of(raw: &RawValue) -> Result<SecretValue, ExtractDocument> {
-    if raw.get().starts_with('"') {
-        let mut text: Zeroizing<String> = serde_json::from_str(raw.get())
-            .map(Zeroizing::new)
-            .map_err(|_| ExtractDocument::NotJson)?;
-        Ok(SecretValue::new(std::mem::take(&mut *text)))
-    } else {
-        Ok(SecretValue::from(raw.get()))
-    }
-}
-
-/// One level of a document; deeper levels stay text, so numbers keep their digits.
-enum Node<'a> {
-    Object(Vec<(String, &'a RawValue)>),
-    Array(Vec<&'a RawValue>),
-    Scalar,
-}
-
-fn node(raw: &RawValue) -> Result<Node<'_>, ExtractDocument> {
-    let text = raw.get();
-    if !text.starts_with(['{', '[']) {
-        return Ok(Node::Scalar);
-    }
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let node = serde::Deserializer::deserialize_any(&mut reader, Level)
-        .map_err(|_| ExtractDocument::NotJson)?;
-    let count = match &node {
-        Node::Object(members) => members.len(),
-        Node::Array(items) => items.len(),
-        Node::Scalar => 0,
-    };
-    if count > MAX_KEYS {
-        return Err(ExtractDocument::TooMany);
-    }
-    Ok(node)
-}
-
-struct Level;
-
-impl<'a> Visitor<'a> for Level {
-    type Value = Node<'a>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object or an array")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Node<'a>, A::Error> {
-        let mut members: Vec<(String, &'a RawValue)> = Vec::new();
-        let mut seen = std::collections::BTreeSet::new();
-        while members.len() <= MAX_KEYS
-            && let Some((name, raw)) = map.next_entry::<String, &'a RawValue>()?
-        {
-            if !seen.insert(name.clone()) {
-                return Err(serde::de::Error::custom("a member comes twice"));
-            }
-            members.push((name, raw));
-        }
-        Ok(Node::Object(members))
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut sequence: A) -> Result<Node<'a>, A::Error> {
-        let mut items = Vec::new();
-        while items.len() <= MAX_KEYS
-            && let Some(raw) = sequence.next_element::<&'a RawValue>()?
-        {
-            items.push(raw);
-        }
-        Ok(Node::Array(items))
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The way of a value, in this order:
 //!
 //! 1. [`decode`]: base64 of the whole value, where the source says so.
-//! 2. [`extract`]: one entry that holds a document becomes its members ([`dotenv`] or JSON).
+//! 2. [`extract`]: one entry that holds a document becomes its members (an env file, see [`formats`](crate::formats), or JSON).
 //! 3. [`select`]: names, tags and patterns of the source's `select`; names are those at the source.
 //! 4. [`rename`]: to keys of the bundle.
 //! 5. [`merge`]: within one source, then across sources in their order, by `conflicts`; then `require`.
@@ -21,7 +21,6 @@
 mod assemble;
 mod decode;
 mod derive;
-mod dotenv;
 mod extract;
 mod faults;
 mod merge;
