@@ -140,6 +140,7 @@ fn settings(arguments: &RunArguments, connection: &Connection) -> Result<Setting
         scope: scope(&arguments.scope, &operator_namespace),
         operator_namespace,
         cluster_stores: arguments.scope.cluster_stores,
+        cluster_syncs: arguments.scope.cluster_syncs,
         concurrency: arguments.concurrency,
         reference_watches: arguments.reference_watches,
         store_check_interval: arguments.store_check_interval,

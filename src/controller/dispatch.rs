@@ -283,6 +283,14 @@ async fn take_turn(
             let end = worker.reconcile(key, call, &mut memory).await;
             (ObjectMemory::Sync(memory), end)
         }
+        (Subject::ClusterSync(name), memory) => {
+            let mut memory = match memory {
+                Some(ObjectMemory::Store(memory)) => memory,
+                _ => Box::default(),
+            };
+            let end = worker.stamp(name, &mut memory).await;
+            (ObjectMemory::Store(memory), end)
+        }
         (Subject::Store(key), memory) => {
             let mut memory = match memory {
                 Some(ObjectMemory::Store(memory)) => memory,

@@ -19,6 +19,7 @@ mod queue;
 mod references;
 mod run;
 pub mod settings;
+mod stamping;
 mod watches;
 mod world;
 

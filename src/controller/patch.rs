@@ -1,6 +1,11 @@
-//! Statuses as JSON: what of one is new, as a patch. Pure.
+//! Objects as JSON: what of one is new, as a patch. Pure.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+
+/// The `metadata` of an object that a write must find: any other version answers 409.
+pub(crate) fn precondition(uid: &str, resource_version: &str) -> Value {
+    json!({"uid": uid, "resourceVersion": resource_version})
+}
 
 /// The field of a path that a decoder names: `.` is the root, `sources[0].path` is below `spec`.
 pub(crate) fn field_path(path: &str) -> String {

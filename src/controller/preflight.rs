@@ -5,6 +5,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::api::ListParams;
 use kube::{Api, Client, Resource};
+use penstock_domain::api::cluster_sync::ClusterSecretSync;
 use penstock_domain::api::secret_sync::SecretSync;
 use penstock_domain::api::store::{ClusterSecretStore, SecretStore};
 use penstock_domain::reserved::GROUP;
@@ -59,6 +60,7 @@ pub(crate) async fn preflight(client: &Client, settings: &Settings) -> Result<()
             FeedKind::ClusterStores => list::<ClusterSecretStore>(client, &feed).await?,
             FeedKind::Targets(ObjectKind::Secret) => list::<Secret>(client, &feed).await?,
             FeedKind::Targets(ObjectKind::ConfigMap) => list::<ConfigMap>(client, &feed).await?,
+            FeedKind::ClusterSyncs => list::<ClusterSecretSync>(client, &feed).await?,
             FeedKind::Namespaces => list::<Namespace>(client, &feed).await?,
         }
     }

@@ -243,6 +243,7 @@ impl Controller {
             client: self.process.connection.client.clone(),
             events,
             store_check_interval: self.settings.store_check_interval,
+            stamps: self.settings.stamps(),
             metrics: Arc::clone(&self.process.metrics),
         }
     }

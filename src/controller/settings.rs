@@ -17,6 +17,8 @@ pub struct Settings {
     pub operator_namespace: NamespaceName,
     /// Whether ClusterSecretStores are read.
     pub cluster_stores: bool,
+    /// Whether ClusterSecretSyncs are stamped; only in the scope of the whole cluster.
+    pub cluster_syncs: bool,
     /// How many objects are worked on at once.
     pub concurrency: NonZeroUsize,
     /// How many Secrets and ConfigMaps that syncs and stores refer to are watched; the others are read on
@@ -28,6 +30,18 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// How replicas agree who writes; none: this process is the only one.
     pub election: Option<ElectionSettings>,
+}
+
+impl Settings {
+    /// Whether ClusterSecretSyncs are stamped: only who serves the whole cluster can.
+    pub(crate) fn stamps(&self) -> bool {
+        self.cluster_syncs && self.scope == Scope::Cluster
+    }
+
+    /// Whether objects without a namespace are looked at. A ClusterSecretSync that is not stamped is told why.
+    pub(crate) fn looks_at_the_cluster(&self) -> bool {
+        self.cluster_stores || self.stamps()
+    }
 }
 
 /// Which namespaces the controller serves.

@@ -12,6 +12,7 @@ use kube::core::DynamicResourceScope;
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
+use penstock_domain::api::cluster_sync::ClusterSecretSync;
 use penstock_domain::api::secret_sync::SecretSync;
 use penstock_domain::api::store::{ClusterSecretStore, SecretStore};
 use penstock_domain::names::{NamespaceName, ObjectName};
@@ -26,7 +27,8 @@ use crate::objects::{Lean, Outline};
 use crate::problem::describe;
 use crate::settings::Settings;
 use crate::world::{
-    Change, Feed, FeedKind, Listing, ObjectKey, ObjectKind, TrackedStore, TrackedSync, Version,
+    Change, Feed, FeedKind, Listing, ObjectKey, ObjectKind, TrackedClusterSync, TrackedStore,
+    TrackedSync, Version,
 };
 
 /// Objects per page of a list.
@@ -51,12 +53,16 @@ pub(crate) fn feeds(settings: &Settings) -> Vec<Feed> {
             })
         })
         .collect();
+    let of_the_cluster = |kind| Feed {
+        kind,
+        namespace: None,
+    };
     if settings.cluster_stores {
-        feeds.push(Feed {
-            kind: FeedKind::ClusterStores,
-            namespace: None,
-        });
-        // Their `allow` entries may name namespaces by labels.
+        feeds.push(of_the_cluster(FeedKind::ClusterStores));
+    }
+    if settings.looks_at_the_cluster() {
+        feeds.push(of_the_cluster(FeedKind::ClusterSyncs));
+        // Labels say which entries of a store's `allow` are meant, and where to stamp.
         let namespaces = settings.scope.watched().into_iter();
         feeds.extend(namespaces.map(|namespace| Feed {
             kind: FeedKind::Namespaces,
@@ -119,6 +125,7 @@ impl Watcher {
                     cluster_store(lean, presence, &home)
                 });
             }
+            FeedKind::ClusterSyncs => self.spawn(tasks, feed, cluster_sync),
             FeedKind::Targets(ObjectKind::Secret) => {
                 self.spawn(tasks, feed, |outline: Outline<Secret>, presence| {
                     target(&outline, ObjectKind::Secret, presence)
@@ -271,6 +278,12 @@ fn cluster_store(
     Some(Change::Store(store.key.clone(), here(store, presence)))
 }
 
+fn cluster_sync(lean: Lean<ClusterSecretSync>, presence: Presence) -> Option<Change> {
+    let sync = TrackedClusterSync::from_watch(lean)?;
+    let name = Arc::new(sync.name.clone());
+    Some(Change::ClusterSync(name, here(sync, presence)))
+}
+
 fn target<K: Watchable>(outline: &K, kind: ObjectKind, presence: Presence) -> Option<Change> {
     let name = ObjectName::new(outline.meta().name.clone()?).ok()?;
     if is_reserved_object(name.as_str()) {
@@ -298,7 +311,9 @@ pub(crate) fn version<K: Watchable>(outline: &K) -> Option<Version> {
 
 fn namespace(outline: &Outline<Namespace>, presence: Presence) -> Option<Change> {
     let name = NamespaceName::new(outline.meta().name.clone()?).ok()?;
-    let labels = (presence == Presence::Here).then(|| outline.labels().clone());
+    // One that is being deleted takes nothing new.
+    let stays = presence == Presence::Here && outline.meta().deletion_timestamp.is_none();
+    let labels = stays.then(|| outline.labels().clone());
     Some(Change::Namespace(name, labels))
 }
 

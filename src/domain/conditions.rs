@@ -155,6 +155,8 @@ words! {
         StoreReady,
         /// A namespace left the selection; its Secrets stay.
         Orphaned,
+        /// Some namespaces of a ClusterSecretSync failed; the list says which and why.
+        NamespacesFailed,
         /// Something in Penstock itself broke.
         InternalError,
     }

@@ -31,6 +31,11 @@ pub const BY_ANNOTATION: &str = "penstock.dev/by";
 pub const RELOAD_ANNOTATION: &str = "penstock.dev/reload";
 /// Annotation on a Secret to be read from outside its namespace: `<cluster store>/<namespace>`.
 pub const ACCEPT_FROM_ANNOTATION: &str = "penstock.dev/accept-from";
+/// Annotation on a SecretSync: the ClusterSecretSync that stamps it. Without it, nothing of it is touched.
+pub const STAMPED_BY_ANNOTATION: &str = "penstock.dev/stamped-by";
+/// Annotation on a SecretSync that is stamped: the labels and annotations that the template gave it, as JSON, so
+/// that those which the template drops can be taken away.
+pub const STAMPED_METADATA_ANNOTATION: &str = "penstock.dev/stamped-metadata";
 /// Finalizer on a SecretSync whose targets must be cleaned when it goes.
 pub const CLEANUP_FINALIZER: &str = "penstock.dev/cleanup";
 

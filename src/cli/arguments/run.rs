@@ -98,6 +98,16 @@ pub struct ScopeArguments {
     /// Whether ClusterSecretStores are served.
     #[arg(long, env = "PENSTOCK_CLUSTER_STORES", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub cluster_stores: bool,
+    /// Whether ClusterSecretSyncs are served, which takes the right to write SecretSyncs. Only with
+    /// --all-namespaces.
+    #[arg(
+        long,
+        env = "PENSTOCK_CLUSTER_SYNCS",
+        value_name = "BOOL",
+        default_value_t = false,
+        action = clap::ArgAction::Set
+    )]
+    pub cluster_syncs: bool,
 }
 
 /// Who writes, when there are several replicas.

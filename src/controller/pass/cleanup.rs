@@ -15,11 +15,12 @@ use penstock_domain::text::key_list;
 use penstock_observability::telemetry::WriteFailed;
 use serde_json::json;
 
-use super::status::{api, precondition};
+use super::status::api;
 use super::sync::{KIND, LONGEST_RETRY, regarding};
 use super::{AFTER_CONFLICT, NextTurn, SyncMemory, TurnEnd, Worker};
 use crate::finalizer::{CleanUpVerdict, FinalizerStep, Surroundings, clean_up_verdict};
 use crate::objects::Outline;
+use crate::patch::precondition;
 use crate::problem::describe;
 use crate::watches::Watchable;
 use crate::world::TrackedSync;
@@ -76,7 +77,9 @@ impl Worker {
         if sync.deleting {
             return Ok(Arc::new(sync.clone()));
         }
-        self.take_back(object).ok_or(CleanUpError::ReadAnswer)
+        // Nobody waits for a finalizer.
+        let learnt = self.learn(object);
+        learnt.map(|(sync, _)| sync).ok_or(CleanUpError::ReadAnswer)
     }
 
     /// Ends a turn whose finalizer could not be changed.

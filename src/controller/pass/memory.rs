@@ -14,7 +14,7 @@ use crate::events::Repetition;
 pub(crate) enum ObjectMemory {
     /// Of a SecretSync.
     Sync(Box<SyncMemory>),
-    /// Of a store.
+    /// Of a store or a ClusterSecretSync.
     Store(Box<StoreMemory>),
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct SyncMemory {
     pace: Pace,
 }
 
-/// Memory of one store.
+/// Memory of one store, or of one ClusterSecretSync.
 #[derive(Debug, Default)]
 pub(crate) struct StoreMemory {
     /// What was told.

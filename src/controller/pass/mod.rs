@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod memory;
+mod stamp;
 mod status;
 mod store;
 mod sync;
@@ -39,6 +40,8 @@ pub(crate) struct Worker {
     pub(crate) events: EventPublisher,
     /// How often stores are checked.
     pub(crate) store_check_interval: Duration,
+    /// Whether ClusterSecretSyncs are stamped, or told that they are not.
+    pub(crate) stamps: bool,
     /// Where turns are counted.
     pub(crate) metrics: Arc<Metrics>,
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::objects::Lean;
-use crate::patch::difference;
+use crate::patch::{difference, precondition};
 use crate::problem::{describe, reason};
 
 /// Whose status it is, in exactly which version.
@@ -32,11 +32,6 @@ pub(super) enum Write<K> {
     Overtaken,
     /// It was not written.
     Failed,
-}
-
-/// The object that a write must find: any other version answers 409.
-pub(super) fn precondition(uid: &str, resource_version: &str) -> Value {
-    json!({"uid": uid, "resourceVersion": resource_version})
 }
 
 /// An Api for the trimmed form of a kind.

@@ -22,8 +22,9 @@ use super::status::{Holder, Write, write_status};
 use super::{AFTER_CONFLICT, NextTurn, SyncMemory, TurnCall, TurnEnd, Worker};
 use crate::events::Regarding;
 use crate::finalizer::{CleanUpState, FinalizerStep, finalizer_step};
+use crate::objects::Lean;
 use crate::queue::Causes;
-use crate::world::{Change, References, Subject, SyncKey, TrackedSync, targets};
+use crate::world::{Change, References, Subject, SyncKey, TrackedSync, Wake, targets};
 
 /// The kind, as Kubernetes writes it.
 pub(super) const KIND: &str = "SecretSync";
@@ -74,10 +75,10 @@ impl Worker {
         self.ended(&sync, &outcome, memory, &watch);
         let write = self.write(&sync, &outcome.status).await; // I/O: one status write, if there is news
         TurnEnd {
+            next: self.next(&write, &outcome, memory),
             rests: matches!(write, Write::Done(_)),
-            next: self.next(write, &outcome, memory),
             references_changed,
-            ..TurnEnd::default()
+            wakes: self.take_back(write),
         }
     }
 
@@ -166,16 +167,12 @@ impl Worker {
 
     fn next(
         &self,
-        write: Write<SecretSync>,
+        write: &Write<SecretSync>,
         outcome: &Outcome,
         memory: &mut SyncMemory,
     ) -> NextTurn {
         let next = match write {
-            Write::Nothing => outcome.next,
-            Write::Done(object) => {
-                self.take_back(*object);
-                outcome.next
-            }
+            Write::Nothing | Write::Done(_) => outcome.next,
             Write::Overtaken => Next::After(AFTER_CONFLICT),
             Write::Failed => Next::Retry {
                 at_least: AFTER_CONFLICT,
@@ -187,15 +184,23 @@ impl Worker {
         pause.map_or(NextTurn::WhenWoken, NextTurn::After)
     }
 
-    /// What a write left behind is known before the watch brings it; the watch's echo then wakes nobody.
-    pub(super) fn take_back(
-        &self,
-        object: crate::objects::Lean<SecretSync>,
-    ) -> Option<Arc<TrackedSync>> {
+    /// Takes in what a status write left behind; says who else must know.
+    fn take_back(&self, write: Write<SecretSync>) -> Vec<Wake> {
+        match write {
+            Write::Done(object) => self
+                .learn(*object)
+                .map_or_else(Vec::new, |(_, wakes)| wakes),
+            Write::Nothing | Write::Overtaken | Write::Failed => Vec::new(),
+        }
+    }
+
+    /// What a write left behind is known before the watch brings it; the watch's echo then wakes nobody. Says
+    /// who must be woken for it.
+    pub(super) fn learn(&self, object: Lean<SecretSync>) -> Option<(Arc<TrackedSync>, Vec<Wake>)> {
         let sync = Arc::new(TrackedSync::from_watch(object)?);
         let key = Arc::new(sync.id.clone());
-        self.world.apply(Change::Sync(key, Some(Arc::clone(&sync))));
-        Some(sync)
+        let wakes = self.world.apply(Change::Sync(key, Some(Arc::clone(&sync))));
+        Some((sync, wakes))
     }
 
     /// Tells how the pass ended.

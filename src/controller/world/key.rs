@@ -72,6 +72,8 @@ pub(crate) enum Subject {
     Store(StoreKey),
     /// A sync to be run.
     Sync(SyncKey),
+    /// A ClusterSecretSync to be stamped.
+    ClusterSync(Arc<ObjectName>),
 }
 
 /// Secret or ConfigMap.

@@ -3,6 +3,7 @@
 //! Watches feed [`World::apply`], which says who must be woken; passes read from it. It is synchronous and
 //! asks nobody: objects go in, wakes come out. No value of a Secret is ever in it.
 
+mod cluster_sync;
 mod key;
 mod state;
 mod store;
@@ -16,15 +17,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use penstock_domain::engine::Seen;
-use penstock_domain::names::{NamespaceName, SyncId, TargetName};
+use penstock_domain::names::{NamespaceName, ObjectName, SyncId, TargetName};
 use penstock_domain::stores::{StoreCatalog, StoreObject};
 use penstock_domain::sync::StoreReference;
 
+pub(crate) use self::cluster_sync::TrackedClusterSync;
 pub(crate) use self::key::{ObjectKey, ObjectKind, StoreKey, Subject, SyncKey};
 use self::state::State;
 pub(crate) use self::state::{Change, Feed, FeedKind, Listing, SyncNote, Version, Wake};
 pub(crate) use self::store::TrackedStore;
-pub(crate) use self::sync::{References, TrackedSync, targets};
+pub(crate) use self::sync::{References, TrackedSync, UnreadableSpec, targets};
+use crate::stamping::Namespaces;
 
 /// What the controller knows of the cluster. Shared by watches, passes, scrapes and adapters.
 #[derive(Debug)]
@@ -65,6 +68,31 @@ impl World {
     /// A store as it stands.
     pub(crate) fn store(&self, key: &StoreKey) -> Option<Arc<TrackedStore>> {
         self.state().stores.get(key).cloned()
+    }
+
+    /// A ClusterSecretSync as it stands.
+    pub(crate) fn cluster_sync(&self, name: &ObjectName) -> Option<Arc<TrackedClusterSync>> {
+        self.state().cluster_syncs.get(name).cloned()
+    }
+
+    /// All namespaces and their labels, in the order of their names.
+    pub(crate) fn namespaces(&self) -> Namespaces {
+        let state = self.state();
+        state
+            .namespaces
+            .iter()
+            .map(|(name, labels)| (name.clone(), Arc::clone(labels)))
+            .collect()
+    }
+
+    /// All syncs that the ClusterSecretSync `name` stamps, or that are called `called`.
+    pub(crate) fn stamped(&self, name: &ObjectName, called: &ObjectName) -> Vec<Arc<TrackedSync>> {
+        let state = self.state();
+        let concerned = state
+            .syncs
+            .values()
+            .filter(|sync| sync.id.name == *called || sync.stamped_by() == Some(name.as_str()));
+        concerned.cloned().collect()
     }
 
     /// Takes in what an object reads and writes, so that changes there wake it. Says whether other objects

@@ -5,8 +5,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use penstock_domain::names::{NamespaceName, SyncId};
+use penstock_domain::names::{NamespaceName, ObjectName, SyncId};
 
+use super::cluster_sync::TrackedClusterSync;
 use super::key::{ObjectKey, ObjectKind, StoreKey, Subject, SyncKey};
 use super::store::TrackedStore;
 use super::sync::{References, TrackedSync};
@@ -32,6 +33,8 @@ pub(crate) enum FeedKind {
     ClusterStores,
     /// Secrets or ConfigMaps that carry our label
     Targets(ObjectKind),
+    /// ClusterSecretSyncs
+    ClusterSyncs,
     /// Namespaces
     Namespaces,
 }
@@ -44,6 +47,7 @@ impl FeedKind {
             Self::Stores => "SecretStore",
             Self::ClusterStores => "ClusterSecretStore",
             Self::Targets(kind) => kind.as_str(),
+            Self::ClusterSyncs => "ClusterSecretSync",
             Self::Namespaces => "Namespace",
         }
     }
@@ -65,6 +69,8 @@ pub(crate) enum Change {
     Sync(SyncKey, Option<Arc<TrackedSync>>),
     /// A store.
     Store(StoreKey, Option<Arc<TrackedStore>>),
+    /// A ClusterSecretSync.
+    ClusterSync(Arc<ObjectName>, Option<Arc<TrackedClusterSync>>),
     /// A target object.
     Target(ObjectKey, Option<Version>),
     /// An object that somebody reads has changed.
@@ -83,6 +89,7 @@ impl Change {
         match self {
             Self::Sync(_, sync) => sync.as_deref().map(|sync| &*sync.resource_version),
             Self::Store(_, store) => store.as_deref().map(|store| &*store.resource_version),
+            Self::ClusterSync(_, sync) => sync.as_deref().map(|sync| &*sync.resource_version),
             Self::Target(_, version) => version.as_ref().map(|version| &*version.resource_version),
             // References are told only after they were read.
             Self::Reference(_)
@@ -100,6 +107,8 @@ pub(crate) struct Listing {
     pub(crate) syncs: HashSet<SyncKey>,
     /// Stores.
     pub(crate) stores: HashSet<StoreKey>,
+    /// ClusterSecretSyncs.
+    pub(crate) cluster_syncs: HashSet<Arc<ObjectName>>,
     /// Target objects.
     pub(crate) targets: HashSet<ObjectKey>,
     /// Namespaces.
@@ -115,6 +124,9 @@ impl Listing {
             }
             Change::Store(key, _) => {
                 self.stores.insert(key.clone());
+            }
+            Change::ClusterSync(name, _) => {
+                self.cluster_syncs.insert(name.clone());
             }
             Change::Target(key, _) => {
                 self.targets.insert(key.clone());
@@ -138,7 +150,7 @@ pub(crate) struct Wake {
     pub(crate) causes: Causes,
 }
 
-fn urgent(subject: Subject, causes: Causes) -> Wake {
+pub(super) fn urgent(subject: Subject, causes: Causes) -> Wake {
     Wake {
         subject,
         urgency: Urgency::Urgent,
@@ -146,7 +158,7 @@ fn urgent(subject: Subject, causes: Causes) -> Wake {
     }
 }
 
-fn routine(subject: Subject, causes: Causes) -> Wake {
+pub(super) fn routine(subject: Subject, causes: Causes) -> Wake {
     Wake {
         subject,
         urgency: Urgency::Routine,
@@ -168,6 +180,7 @@ pub(crate) struct SyncNote {
 pub(super) struct State {
     pub(super) syncs: HashMap<SyncKey, Arc<TrackedSync>>,
     pub(super) stores: HashMap<StoreKey, Arc<TrackedStore>>,
+    pub(super) cluster_syncs: HashMap<Arc<ObjectName>, Arc<TrackedClusterSync>>,
     pub(super) targets: HashMap<ObjectKey, Version>,
     pub(super) namespaces: HashMap<NamespaceName, Arc<BTreeMap<String, String>>>,
     pub(super) notes: HashMap<SyncKey, SyncNote>,
@@ -189,8 +202,13 @@ impl State {
         let version = change.version().and_then(number);
         self.newest = self.newest.max(version.unwrap_or_default());
         match change {
-            Change::Sync(key, sync) => self.sync(key, sync).into_iter().collect(),
+            Change::Sync(key, sync) => {
+                let mut wakes = self.stampers_of(&key, sync.as_deref());
+                wakes.extend(self.sync(key, sync));
+                wakes
+            }
             Change::Store(key, store) => self.store(key, store),
+            Change::ClusterSync(name, sync) => self.cluster_sync(name, sync),
             Change::Target(key, version) => self.target(key, version),
             Change::Reference(key) => self.readers.wake(&key, Urgency::Urgent, Causes::SOURCE),
             Change::ReferenceListed(key, version) => self.reference_listed(&key, &version),
@@ -300,13 +318,13 @@ impl State {
                     .any(|key| key.namespace().is_none())
             })
             .filter(|(subject, _)| matches!(subject, Subject::Sync(key) if key.namespace == name))
-            .map(|(subject, _)| routine(subject.clone(), Causes::SOURCE))
-            .collect();
+            .map(|(subject, _)| routine(subject.clone(), Causes::SOURCE));
+        let wakes = users.chain(self.stampers()).collect();
         match labels {
             Some(labels) => self.namespaces.insert(name, Arc::new(labels)),
             None => self.namespaces.remove(&name),
         };
-        users
+        wakes
     }
 
     /// After a list from the beginning: what it did not bring is gone.
@@ -334,6 +352,12 @@ impl State {
                 .filter(|key| key.kind == kind && here(Some(&key.namespace)))
                 .filter(|key| !listing.targets.contains(*key))
                 .map(|key| Change::Target(key.clone(), None))
+                .collect(),
+            FeedKind::ClusterSyncs => self
+                .cluster_syncs
+                .keys()
+                .filter(|name| !listing.cluster_syncs.contains(*name))
+                .map(|name| Change::ClusterSync(name.clone(), None))
                 .collect(),
             FeedKind::Namespaces => self
                 .namespaces
@@ -444,7 +468,7 @@ impl<K: Clone + Eq + Hash> Index<K> {
 
 /// Whether version `this` is older than `that`. API servers number versions upwards (Kubernetes 1.35 promises
 /// it); anything else counts as news.
-fn is_older(this: &str, that: &str) -> bool {
+pub(super) fn is_older(this: &str, that: &str) -> bool {
     match (number(this), number(that)) {
         (Some(this), Some(that)) => this < that,
         _ => false,

@@ -7,8 +7,9 @@ use kube::{Resource as _, ResourceExt as _};
 use penstock_domain::api::secret_sync::{SecretSync, SecretSyncSpec};
 use penstock_domain::api::status::SecretSyncStatus;
 use penstock_domain::names::{NamespaceName, ObjectName, SyncId, TargetName};
-use penstock_domain::reserved::CLEANUP_FINALIZER;
+use penstock_domain::reserved::{CLEANUP_FINALIZER, STAMPED_BY_ANNOTATION};
 use penstock_domain::sync::{Destination, Making, Origin, ValidatedSync};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::key::{ObjectKey, ObjectKind, StoreKey};
@@ -42,11 +43,27 @@ pub(crate) struct TrackedSync {
 /// Why a spec cannot be read: it is not what this version's types say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{path}: is not what this version of Penstock expects there; see `kubectl explain secretsync.{path}`, or upgrade the operator"
+    "{path}: is not what this version of Penstock expects there; see `kubectl explain {explain}`, or upgrade the operator"
 )]
 pub(crate) struct UnreadableSpec {
     /// Where, as a field path: `spec.sources[0].path`.
     path: String,
+    /// What `kubectl explain` takes.
+    explain: String,
+}
+
+/// Decodes a spec. The way a value is wrong is not told: a literal may be what somebody took for a good place
+/// of a secret.
+pub(super) fn decode<T: DeserializeOwned>(spec: &str, kind: &str) -> Result<T, UnreadableSpec> {
+    let mut reader = serde_json::Deserializer::from_str(spec);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = field_path(&error.path().to_string());
+        let members = path
+            .split('.')
+            .map(|member| member.split('[').next().unwrap_or_default());
+        let explain = members.fold(kind.to_owned(), |so_far, member| so_far + "." + member);
+        UnreadableSpec { path, explain }
+    })
 }
 
 impl TrackedSync {
@@ -77,14 +94,9 @@ impl TrackedSync {
             .any(|finalizer| finalizer == CLEANUP_FINALIZER)
     }
 
-    /// The object, decoded, without its status. The way a value is wrong is not told: a literal may be what
-    /// somebody took for a good place of a secret.
+    /// The object, decoded, without its status.
     pub(crate) fn decode(&self) -> Result<SecretSync, UnreadableSpec> {
-        let mut reader = serde_json::Deserializer::from_str(&self.spec);
-        let spec: SecretSyncSpec =
-            serde_path_to_error::deserialize(&mut reader).map_err(|error| UnreadableSpec {
-                path: field_path(&error.path().to_string()),
-            })?;
+        let spec: SecretSyncSpec = decode(&self.spec, "secretsync")?;
         let mut sync = SecretSync::new(self.id.name.as_str(), spec);
         sync.metadata = ObjectMeta {
             name: Some(self.id.name.to_string()),
@@ -96,6 +108,11 @@ impl TrackedSync {
             ..ObjectMeta::default()
         };
         Ok(sync)
+    }
+
+    /// The spec as it stands, to compare with.
+    pub(crate) fn spec_value(&self) -> Value {
+        object_or_empty(&self.spec)
     }
 
     /// The status as it was last written, or as it was found. One that cannot be read counts as none: it is
@@ -114,7 +131,20 @@ impl TrackedSync {
         self.status().observed_generation == Some(self.generation)
     }
 
-    /// Whether `newer` differs in anything that a pass must know: not status, and not the metadata of others.
+    /// The ClusterSecretSync that stamps it, if one does.
+    pub(crate) fn stamped_by(&self) -> Option<&str> {
+        self.annotations
+            .get(STAMPED_BY_ANNOTATION)
+            .map(String::as_str)
+    }
+
+    /// Whether both tell the same of how they stand.
+    pub(super) fn has_conditions_of(&self, other: &Self) -> bool {
+        self.status == other.status || self.status().conditions == other.status().conditions
+    }
+
+    /// Whether it differs from `former` in anything that a pass must know: not status, not the metadata of
+    /// others.
     pub(crate) fn asks_for_more_than(&self, former: &Self) -> bool {
         self.generation != former.generation
             || self.annotations != former.annotations

@@ -123,6 +123,22 @@ pub(super) fn well(
     }
 }
 
+/// Sets Ready, Reconciling and Stalled of something that is on its way.
+pub(super) fn under_way(
+    conditions: &mut Vec<Condition>,
+    (reason, message): (Reason, &str),
+    (generation, now): (i64, Timestamp),
+) {
+    for (condition_type, holds) in [
+        (ConditionType::Ready, false),
+        (ConditionType::Reconciling, true),
+        (ConditionType::Stalled, false),
+    ] {
+        let verdict = verdict(holds, reason, message);
+        set(conditions, condition_type, verdict, (generation, now));
+    }
+}
+
 /// Keeps the transition time unless the status flips; always names the generation.
 fn set(
     conditions: &mut Vec<Condition>,

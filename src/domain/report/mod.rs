@@ -21,6 +21,7 @@ use crate::record::RecordState;
 use crate::schedule::Next;
 use crate::text::{SHOWN_KEYS, key_list, shorten};
 
+pub mod cluster_sync;
 mod judge;
 pub mod store;
 
