@@ -165,6 +165,25 @@ async fn the_rights_are_exactly_these() -> Outcome {
 }
 
 #[tokio::test]
+async fn stamping_takes_the_right_to_make_syncs_and_the_whole_cluster() -> Outcome {
+    for (cluster_wide, wanted) in [(true, true), (false, false)] {
+        let values = json!({
+            "clusterWide": cluster_wide,
+            "clusterSyncs": {"enabled": true},
+        });
+        let Some(objects) = rendered(values).await? else {
+            return Ok(());
+        };
+        let rights = rights(&objects);
+        let stamps = rights
+            .iter()
+            .any(|right| right.contains("clustersecretsyncs"));
+        assert_eq!(stamps, wanted, "{rights:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_switched_off_leaves_no_right_behind() -> Outcome {
     let values = json!({
         "clusterStores": {"enabled": false},
