@@ -42,6 +42,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .Values.namespaces | default (list .Release.Namespace) | uniq | sortAlpha | toJson -}}
 {{- end -}}
 
+{{/* Whether ClusterSecretSyncs are stamped; not empty when they are. */}}
+{{- define "penstock.stamps" -}}
+{{- if and .Values.clusterWide .Values.clusterSyncs.enabled }}true{{ end -}}
+{{- end -}}
+
+{{/* Whether the operator looks at objects without a namespace; not empty when it does. */}}
+{{- define "penstock.looksAtTheCluster" -}}
+{{- if or .Values.clusterStores.enabled (include "penstock.stamps" .) }}true{{ end -}}
+{{- end -}}
+
 {{/* The subject of every binding. */}}
 {{- define "penstock.subjects" -}}
 - kind: ServiceAccount

@@ -14,6 +14,7 @@ fn everything() -> Value {
     json!({
         "replicas": 3,
         "namespaces": ["a", "b"],
+        "clusterStores": {"readable": [{"namespace": "b", "secrets": ["registry"]}]},
         "serviceAccountTokens": [{"namespace": "a", "names": ["vault-login"]}],
         "egressAllow": ["10.0.0.0/8", "fd00::/8"],
         "image": {"pullSecrets": [{"name": "registry"}]},
@@ -29,12 +30,22 @@ fn everything() -> Value {
     })
 }
 
+/// The widest installation.
+fn stamping() -> Value {
+    json!({"clusterWide": true, "clusterSyncs": {"enabled": true}})
+}
+
 #[tokio::test]
 async fn the_chart_passes_lint() -> Outcome {
     let Some(testbed) = testbed().await? else {
         return Ok(());
     };
-    for values in [json!({}), everything(), json!({"clusterWide": true})] {
+    for values in [
+        json!({}),
+        everything(),
+        json!({"clusterWide": true}),
+        stamping(),
+    ] {
         chart(testbed).lint(&values).await?;
     }
     Ok(())
@@ -48,6 +59,7 @@ async fn values_that_mean_nothing_are_refused() -> Outcome {
     for values in [
         json!({"namespace": ["a"]}),
         json!({"clusterWide": true, "namespaces": ["a"]}),
+        json!({"clusterSyncs": {"enabled": true}}),
         json!({"namespaces": ["Not_a_namespace"]}),
         json!({"egressAllow": ["10.0.0.1"]}),
         json!({"serviceAccountTokens": [{"namespace": "a", "names": []}]}),
@@ -143,6 +155,8 @@ async fn the_rights_are_exactly_these() -> Outcome {
         "* apiextensions.k8s.io/customresourcedefinitions [secretsyncs.penstock.dev]: get",
         "* penstock.dev/clustersecretstores/status: patch",
         "* penstock.dev/clustersecretstores: list,watch",
+        "* penstock.dev/clustersecretsyncs/status: patch",
+        "* penstock.dev/clustersecretsyncs: list,watch",
         "apps /secrets [penstock-installation-key]: get",
         "apps /secrets,configmaps: get,list,watch",
         "apps /secrets: create",
@@ -165,28 +179,24 @@ async fn the_rights_are_exactly_these() -> Outcome {
 }
 
 #[tokio::test]
-async fn stamping_takes_the_right_to_make_syncs_and_the_whole_cluster() -> Outcome {
-    for (cluster_wide, wanted) in [(true, true), (false, false)] {
-        let values = json!({
-            "clusterWide": cluster_wide,
-            "clusterSyncs": {"enabled": true},
-        });
-        let Some(objects) = rendered(values).await? else {
-            return Ok(());
-        };
-        let rights = rights(&objects);
-        let stamps = rights
-            .iter()
-            .any(|right| right.contains("clustersecretsyncs"));
-        assert_eq!(stamps, wanted, "{rights:?}");
-    }
+async fn stamping_adds_the_right_to_make_syncs_and_nothing_else() -> Outcome {
+    let Some(all) = rendered(json!({"clusterWide": true})).await? else {
+        return Ok(());
+    };
+    let Some(stamping) = rendered(stamping()).await? else {
+        return Ok(());
+    };
+    let mut wanted = rights(&all);
+    wanted.push("* penstock.dev/secretsyncs: create".to_owned());
+    wanted.sort();
+    assert_eq!(rights(&stamping), wanted);
     Ok(())
 }
 
 #[tokio::test]
 async fn what_is_switched_off_leaves_no_right_behind() -> Outcome {
     let values = json!({
-        "clusterStores": {"enabled": false},
+        "clusterStores": {"enabled": false, "readable": [{"namespace": "b", "secrets": ["x"]}]},
         "workloads": {"argoRollouts": false},
     });
     let Some(objects) = rendered(values).await? else {
@@ -217,13 +227,14 @@ async fn what_is_listed_by_name_is_granted_by_name() -> Outcome {
     let rights = rights(&objects);
     let named: Vec<_> = rights
         .iter()
-        .filter(|right| right.contains("serviceaccounts"))
+        .filter(|right| right.contains("serviceaccounts") || right.contains("registry"))
         .collect();
     assert_eq!(
         named,
         [
             "a /serviceaccounts [vault-login]: get",
             "a /serviceaccounts/token [vault-login]: create",
+            "b /secrets [penstock-store-check,registry]: get",
         ]
     );
     Ok(())
@@ -308,7 +319,7 @@ async fn every_variable_of_the_container_is_one_that_the_operator_takes() -> Out
         .output()
         .await?;
     let help = String::from_utf8(help.stdout)?;
-    for values in [values, all] {
+    for values in [values, all, stamping()] {
         let Some(objects) = rendered(values).await? else {
             return Ok(());
         };

@@ -3,7 +3,7 @@
 
 use penstock_testbed::{ApiRequest, eventually};
 
-use super::world::World;
+use super::world::{Breadth, World};
 use crate::cluster::{Outcome, SOON, testbed};
 
 /// One verb on one resource at one place.
@@ -11,7 +11,7 @@ struct Grant<'a> {
     place: &'a str,
     group: &'a str,
     resource: &'a str,
-    name: Option<&'a str>,
+    names: Option<&'a str>,
     verb: &'a str,
 }
 
@@ -20,8 +20,8 @@ impl<'a> Grant<'a> {
     fn all_of(line: &'a str) -> Vec<Self> {
         let (object, verbs) = line.rsplit_once(": ").unwrap_or_default();
         let (place, object) = object.split_once(' ').unwrap_or_default();
-        let (object, name) = match object.split_once(" [") {
-            Some((object, name)) => (object, Some(name.trim_end_matches(']'))),
+        let (object, names) = match object.split_once(" [") {
+            Some((object, names)) => (object, Some(names.trim_end_matches(']'))),
             None => (object, None),
         };
         let (group, resources) = object.split_once('/').unwrap_or_default();
@@ -33,7 +33,7 @@ impl<'a> Grant<'a> {
                 place,
                 group,
                 resource,
-                name,
+                names,
                 verb,
             })
             .collect()
@@ -44,12 +44,12 @@ impl<'a> Grant<'a> {
             place,
             group,
             resource,
-            name,
+            names,
             verb,
         } = self;
         format!(
             "{verb} {group}/{resource} {} in {place}",
-            name.unwrap_or_default()
+            names.unwrap_or_default()
         )
     }
 
@@ -68,7 +68,9 @@ impl<'a> Grant<'a> {
             && request.group == self.group
             && resource == self.resource
             && (self.place == "*" || place == self.place)
-            && self.name.is_none_or(|name| request.name == name)
+            && self
+                .names
+                .is_none_or(|names| names.split(',').any(|name| request.name == name))
     }
 
     /// An apply that makes the object is a PATCH which RBAC asks `create` for, too.
@@ -89,11 +91,20 @@ fn unused(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_operator_needs_every_right_that_it_has_and_no_other() -> Outcome {
+async fn serving_namespaces_needs_every_right_that_it_has_and_no_other() -> Outcome {
+    no_right_is_idle_and_none_is_missing(Breadth::Listed).await
+}
+
+#[tokio::test]
+async fn serving_the_cluster_needs_every_right_that_it_has_and_no_other() -> Outcome {
+    no_right_is_idle_and_none_is_missing(Breadth::Cluster).await
+}
+
+async fn no_right_is_idle_and_none_is_missing(breadth: Breadth) -> Outcome {
     let Some(testbed) = testbed().await? else {
         return Ok(());
     };
-    let world = Box::pin(World::make(testbed)).await?;
+    let world = Box::pin(World::make(testbed, breadth)).await?;
     world.live().await?;
 
     eventually("every right was needed", SOON, || async {

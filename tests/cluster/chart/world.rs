@@ -28,12 +28,22 @@ const KINDS: [(&str, &str); 4] = [
 /// One that finds the workloads, and cleans up after itself; one that names them.
 const SYNCS: [&str; 2] = ["shop", "listing"];
 
+/// How much of the cluster an installation serves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Breadth {
+    /// One namespace.
+    Listed,
+    /// Every namespace, ClusterSecretSyncs as well.
+    Cluster,
+}
+
 /// A cluster with Argo Rollouts, the chart, and an operator whose requests are written down.
 pub(super) struct World {
     testbed: &'static Testbed,
     plane: ControlPlane,
     pub(super) proxy: ApiProxy,
     own: Namespace,
+    shared: Namespace,
     tenant: Namespace,
     pub(super) rights: Vec<String>,
     pub(super) metrics: String,
@@ -41,22 +51,30 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn make(testbed: &'static Testbed) -> Result<Self, Failure> {
+    pub(super) async fn make(testbed: &'static Testbed, breadth: Breadth) -> Result<Self, Failure> {
         let options = ControlPlaneOptions::default();
         let plane = ControlPlane::start(&testbed.keeper, &testbed.tools, &options).await?;
         let admin = plane.client().await?;
         install_definitions(&admin, ROLLOUTS).await?;
         let own = Namespace::create(&admin, "operator").await?;
+        let shared = Namespace::create(&admin, "shared").await?;
         let tenant = Namespace::create(&admin, "tenant").await?;
-        let release = release(
-            own.name(),
-            json!({
-                "namespaces": [tenant.name()],
-                "serviceAccountTokens": [{"namespace": tenant.name(), "names": ["login"]}],
-                // The vault of the tests listens on loopback.
-                "egressAllow": ["127.0.0.0/8"],
-            }),
-        );
+        let mut values = json!({
+            "clusterStores": {"readable": [
+                {"namespace": shared.name(), "secrets": ["registry"], "configMaps": ["ca"]},
+            ]},
+            "serviceAccountTokens": [{"namespace": tenant.name(), "names": ["login"]}],
+            // The vault of the tests listens on loopback.
+            "egressAllow": ["127.0.0.0/8"],
+        });
+        match breadth {
+            Breadth::Listed => values["namespaces"] = json!([tenant.name()]),
+            Breadth::Cluster => {
+                values["clusterWide"] = json!(true);
+                values["clusterSyncs"] = json!({"enabled": true});
+            }
+        }
+        let release = release(own.name(), values);
         let chart = chart(testbed);
         let rights = rights(&chart.render(&release).await?);
         let installed = chart.install(&admin, &release).await?;
@@ -67,6 +85,7 @@ impl World {
             plane,
             proxy,
             own,
+            shared,
             tenant,
             rights,
             metrics,
@@ -79,6 +98,8 @@ impl World {
         self.put("one").await?;
         let mount = self.open_vault().await?;
         self.stores(&mount).await?;
+        self.neighbour().await?;
+        self.stamp().await?;
         self.syncs().await?;
         self.await_ready().await?;
         self.workloads().await?;
@@ -177,7 +198,58 @@ impl World {
         Ok(())
     }
 
+    /// A store that reads another namespace as the operator, and what it reads there.
+    async fn neighbour(&self) -> Outcome {
+        let accept =
+            json!({"penstock.dev/accept-from": format!("neighbour/{}", self.tenant.name())});
+        for object in [
+            json!({
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": "registry", "annotations": accept},
+                "stringData": {"REGISTRY": "1"},
+            }),
+            json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "ca", "annotations": accept},
+                "data": {"CA": "1"},
+            }),
+            json!({
+                "apiVersion": "penstock.dev/v1alpha1", "kind": "ClusterSecretStore",
+                "metadata": {"name": "neighbour"},
+                "spec": {
+                    "identity": "operator",
+                    "provider": {"kubernetes": {"namespace": self.shared.name()}},
+                    "allow": [{
+                        "namespaces": [self.tenant.name()], "keyPrefixes": ["/"], "read": true,
+                        "at": {"kind": ["Secret", "ConfigMap"]},
+                    }],
+                },
+            }),
+        ] {
+            self.shared.apply(&object.to_string()).await?;
+        }
+        Ok(())
+    }
+
+    /// A ClusterSecretSync for the tenant: stamped, or told that nobody does.
+    async fn stamp(&self) -> Outcome {
+        let stamp = json!({
+            "apiVersion": "penstock.dev/v1alpha1", "kind": "ClusterSecretSync",
+            "metadata": {"name": "stamped"},
+            "spec": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.tenant.name()}},
+                "template": {"spec": {
+                    "sources": [{"name": "literal", "literal": {"A": "1"}}],
+                    "targets": [{"name": "env", "secret": {}}],
+                }},
+            },
+        });
+        self.tenant.apply(&stamp.to_string()).await?;
+        Ok(())
+    }
+
     async fn syncs(&self) -> Outcome {
+        let neighbour = json!({"name": "neighbour", "kind": "ClusterSecretStore"});
         let sync = json!({
             "apiVersion": "penstock.dev/v1alpha1", "kind": "SecretSync",
             "metadata": {"name": "shop"},
@@ -187,6 +259,11 @@ impl World {
                     {
                         "name": "central", "path": self.path(), "rename": {"prefix": "CENTRAL_"},
                         "store": {"name": "central", "kind": "ClusterSecretStore"},
+                    },
+                    {"name": "registry", "store": neighbour, "path": "registry"},
+                    {
+                        "name": "ca", "store": neighbour, "path": "ca",
+                        "options": {"kubernetes": {"kind": "ConfigMap"}},
                     },
                     {"name": "map", "configMap": {"name": "local"}},
                     {"name": "secret", "secret": {"name": "local"}},
