@@ -9,6 +9,7 @@ mod kubernetes;
 mod operator;
 mod smoke;
 mod stage;
+mod stamping;
 mod substrate;
 mod vault;
 

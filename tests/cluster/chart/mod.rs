@@ -57,16 +57,24 @@ struct Setting {
 }
 
 impl Setting {
+    /// Both namespaces are served.
     async fn install(testbed: &Testbed) -> Result<Self, Failure> {
+        Self::install_for(
+            testbed,
+            |own, tenant| json!({"namespaces": [own, tenant], "crds": {"install": false}}),
+        )
+        .await
+    }
+
+    async fn install_for(
+        testbed: &Testbed,
+        values: impl FnOnce(&str, &str) -> Value,
+    ) -> Result<Self, Failure> {
         let admin = client_with_definitions().await?;
         let admin = admin.ok_or_else(|| Failure::because("the control plane is gone"))?;
         let own = Namespace::create(&admin, "operator").await?;
         let tenant = Namespace::create(&admin, "tenant").await?;
-        let values = json!({
-            "namespaces": [own.name(), tenant.name()],
-            "crds": {"install": false},
-        });
-        let release = release(own.name(), values);
+        let release = release(own.name(), values(own.name(), tenant.name()));
         let installed = chart(testbed).install(&admin, &release).await?;
         Ok(Self {
             admin,

@@ -271,6 +271,53 @@ async fn the_operator_changes_nothing_of_a_sync_but_finalizer_and_status() -> Ou
     Ok(())
 }
 
+/// An installation that stamps: what a ClusterSecretSync made is the operator's to change, and nothing else.
+#[tokio::test]
+async fn the_operator_makes_and_changes_only_syncs_that_say_what_stamped_them() -> Outcome {
+    let Some(testbed) = testbed().await? else {
+        return Ok(());
+    };
+    let stamping = |_: &str, _: &str| json!({"clusterWide": true, "clusterSyncs": {"enabled": true}, "crds": {"install": false}});
+    let setting = Setting::install_for(testbed, stamping).await?;
+    setting.tenant.apply(SYNC).await?;
+    let operator = setting.operator(testbed).await?;
+    let api: Api<SecretSync> = Api::namespaced(operator, setting.tenant.name());
+    let policy = setting.cluster_name("syncs");
+    await_policy(&api, "shop", &json!({"spec": {"suspend": true}}), &policy).await?;
+    let by =
+        |stamper: &str| json!({"metadata": {"annotations": {"penstock.dev/stamped-by": stamper}}});
+    assert!(refused(
+        merge(&api, "shop", &by("all"), true).await,
+        &policy
+    )?);
+    let mut made = setting.tenant.api::<SecretSync>().get("shop").await?;
+    made.metadata = serde_json::from_value(json!({"name": "made"}))?;
+    let created = api.create(&PostParams::default(), &made).await;
+    assert!(refused(created, &policy)?);
+    made.metadata.annotations =
+        Some([("penstock.dev/stamped-by".to_owned(), "all".to_owned())].into());
+    api.create(&PostParams::default(), &made).await?;
+    for (patch, expected) in [
+        (json!({"spec": {"suspend": true}}), false),
+        (json!({"metadata": {"labels": {"a": "b"}}}), false),
+        (by("another"), true),
+        (
+            json!({"metadata": {"annotations": null}, "spec": {"suspend": null}}),
+            true,
+        ),
+        (
+            json!({"metadata": {"ownerReferences": [
+                {"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "b"},
+            ]}}),
+            true,
+        ),
+    ] {
+        let outcome = merge(&api, "made", &patch, false).await;
+        assert_eq!(refused(outcome, &policy)?, expected, "{patch}");
+    }
+    Ok(())
+}
+
 fn secret(name: &str, kind: &str) -> Result<Secret, Failure> {
     Ok(serde_json::from_value(json!({
         "metadata": {

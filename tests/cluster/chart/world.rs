@@ -7,6 +7,7 @@ use std::sync::Arc;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::{Client, ResourceExt};
+use penstock_domain::api::cluster_sync::ClusterSecretSync;
 use penstock_domain::api::secret_sync::SecretSync;
 use penstock_testbed::{
     ApiProxy, ControlPlane, ControlPlaneOptions, Failure, Installed, Namespace, Operator,
@@ -45,6 +46,7 @@ pub(super) struct World {
     own: Namespace,
     shared: Namespace,
     tenant: Namespace,
+    breadth: Breadth,
     pub(super) rights: Vec<String>,
     pub(super) metrics: String,
     _operator: Operator,
@@ -87,6 +89,7 @@ impl World {
             own,
             shared,
             tenant,
+            breadth,
             rights,
             metrics,
             _operator: operator,
@@ -245,6 +248,23 @@ impl World {
             },
         });
         self.tenant.apply(&stamp.to_string()).await?;
+        let (reason, words) = match self.breadth {
+            Breadth::Listed => ("NotSupported", "clusterSyncs.enabled: true"),
+            Breadth::Cluster => ("Synced", "1 of 1 namespaces"),
+        };
+        let api: Api<ClusterSecretSync> = Api::all(self.tenant.client().clone());
+        eventually(format!("it says {words}"), SOON, || async {
+            let sync = api
+                .get("stamped")
+                .await
+                .map_err(|error| error.to_string())?;
+            let conditions = sync.status.unwrap_or_default().conditions;
+            let told = conditions
+                .iter()
+                .any(|condition| condition.reason == reason && condition.message.contains(words));
+            told.then_some(()).ok_or_else(|| format!("{conditions:?}"))
+        })
+        .await?;
         Ok(())
     }
 

@@ -95,6 +95,10 @@ impl ApiRequest {
             _ if name.is_empty() => Verb::List,
             _ => Verb::Get,
         };
+        let name = match verb {
+            Verb::List | Verb::Watch if name.is_empty() => query.selected_name().to_owned(),
+            _ => name,
+        };
         Some(Self {
             verb,
             group,
@@ -158,6 +162,16 @@ impl<'a> Query<'a> {
 
     fn value(&self, name: &str) -> &'a str {
         self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// The one object that a list or watch selects: RBAC takes its name as the request's.
+    fn selected_name(&self) -> &'a str {
+        let selector = self.value("fieldSelector");
+        let by_name = ["metadata.name%3D", "metadata.name="];
+        let mut names = by_name
+            .iter()
+            .filter_map(|field| selector.strip_prefix(field));
+        names.next().unwrap_or_default()
     }
 
     fn is_true(&self, name: &str) -> bool {
@@ -256,6 +270,11 @@ mod tests {
                 "list secrets a/",
             ),
             ("GET", "/api/v1/secrets?watch=true&x=1", "watch secrets /"),
+            (
+                "GET",
+                "/api/v1/namespaces?fieldSelector=metadata.name%3Da&limit=1",
+                "list namespaces /a",
+            ),
             ("POST", "/api/v1/namespaces/a/secrets", "create secrets a/"),
             (
                 "PATCH",
