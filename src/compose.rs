@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use penstock_adapters::blocking::BlockingThread;
 use penstock_adapters::http::client::HttpLayer;
 use penstock_adapters::kubernetes::installation_key;
 use penstock_adapters::kubernetes::{
@@ -218,6 +219,7 @@ fn adapters(
         clock: Arc::new(SystemClock),
         fence: Arc::clone(&process.fence) as _,
         audit,
+        offload: Arc::new(BlockingThread::default()),
     };
     Adapters {
         ports: instrument(ports, &process.metrics),

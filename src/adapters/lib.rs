@@ -3,6 +3,7 @@
 //! [`providers`] is the only file that names every store's adapter, [`open`] says what they have in common,
 //! [`registry`] keeps them open and serves the ports.
 
+pub mod blocking;
 pub mod http;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;

@@ -254,6 +254,20 @@ pub trait Audit: Send + Sync {
     fn record(&self, entry: AuditEntry);
 }
 
+/// Work that takes processor time and leaves its result where its maker looks for it.
+pub type Work = Box<dyn FnOnce() + Send>;
+
+/// Does work that would hold up everybody else on the thread that asks: hashing of passwords takes seconds.
+///
+/// Contract: the work runs on a thread where nobody waits for anything else, one piece at a time in the whole
+/// process, and is done when the call ends. A call that is dropped leaves work that has begun to its end.
+/// Work that will never run, because the process stops, is dropped.
+#[async_trait]
+pub trait Offload: Send + Sync {
+    /// Does `work`.
+    async fn run(&self, work: Work);
+}
+
 /// Everything the engine reaches.
 #[derive(Clone)]
 pub struct Ports {
@@ -271,4 +285,6 @@ pub struct Ports {
     pub fence: Arc<dyn Fence>,
     /// Audit trail.
     pub audit: Arc<dyn Audit>,
+    /// Work that takes processor time.
+    pub offload: Arc<dyn Offload>,
 }

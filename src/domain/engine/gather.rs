@@ -1,5 +1,8 @@
 //! I/O: reads the sources, all at once, and renders what they answer.
 
+use std::sync::Arc;
+
+use futures::channel::oneshot;
 use futures::future::join_all;
 
 use super::{Engine, Memory};
@@ -9,6 +12,7 @@ use crate::bundle::{Bundle, Snapshot, SourceVersion};
 use crate::conditions::Reason;
 use crate::content::Gathered;
 use crate::fault::{Fault, FaultClass};
+use crate::keys::InstallationKey;
 use crate::names::SourceName;
 use crate::ports::Freshness;
 use crate::render::{self, SourceAnswer, TemplateTexts};
@@ -48,7 +52,7 @@ impl Engine {
             .iter()
             .map(|source| self.read_one(sync, source, freshness));
         let (answers, templates) = futures::join!(join_all(reads), self.templates(sync));
-        memory.sources = sync
+        let states: Vec<_> = sync
             .sources
             .iter()
             .zip(&answers)
@@ -60,7 +64,13 @@ impl Engine {
             .zip(&answers)
             .filter_map(|(source, answer)| version_of(source, answer));
         let versions = versions.collect();
-        let gathered = self.combine(sync, &answers, templates);
+        let answers = Answers {
+            sources: answers,
+            templates,
+        };
+        let gathered = self.combine_aside(sync, answers).await;
+        // Only now: a read that is dropped before leaves nothing behind.
+        memory.sources = states;
         let complete = matches!(gathered, Gathered::Complete(_));
         memory.set_due(complete, sync, now);
         if complete {
@@ -107,69 +117,103 @@ impl Engine {
         }
     }
 
-    fn combine(
-        &self,
-        sync: &ValidatedSync,
-        answers: &[Result<Snapshot, Fault>],
-        templates: Result<TemplateTexts, Vec<Fault>>,
-    ) -> Gathered {
-        let mut faults = Vec::new();
-        let mut given = Vec::new();
-        for (index, (source, answer)) in sync.sources.iter().zip(answers).enumerate() {
-            match answer {
-                Ok(snapshot) => given.push(SourceAnswer {
-                    source: &source.name,
-                    snapshot,
-                }),
-                Err(fault) => faults.push((index, at_source(source, fault.clone()))),
-            }
+    /// Combines answers where it holds up nobody: at once, or on a thread of its own when templates hash
+    /// passwords.
+    async fn combine_aside(&self, sync: &ValidatedSync, answers: Answers) -> Gathered {
+        if !answers.hash_passwords(sync) {
+            return combine(sync, &answers, &self.key);
         }
-        let needed = |(index, _): &(usize, Fault)| {
-            sync.sources
-                .get(*index)
-                .is_none_or(|source| source.on_unavailable != OnUnavailable::UseOthers)
+        let (sync, key) = (sync.clone(), Arc::clone(&self.key));
+        let (sender, receiver) = oneshot::channel();
+        let work = move || {
+            // Nobody waits any more: a repair has overtaken the read.
+            drop(sender.send(combine(&sync, &answers, &key)));
         };
-        if faults.iter().any(needed) {
-            return Gathered::missing(sync, faults);
-        }
-        let templates = match templates {
-            Ok(templates) => templates,
-            Err(faults) => {
-                return Gathered::Missing {
-                    faults,
-                    fail: false,
-                };
-            }
-        };
-        match self.make(sync, &given, &templates) {
-            Err(problems) => Gathered::Unusable(problems),
-            Ok(bundle) if faults.is_empty() => Gathered::Complete(bundle),
-            Ok(bundle) => Gathered::Partial {
-                bundle,
-                faults: faults.into_iter().map(|(_, fault)| fault).collect(),
-            },
+        self.ports.offload.run(Box::new(work)).await;
+        receiver.await.unwrap_or_else(|_| Gathered::Missing {
+            faults: vec![not_rendered()],
+            fail: false,
+        })
+    }
+}
+
+/// What was read for one sync.
+struct Answers {
+    /// In the order of the spec's sources.
+    sources: Vec<Result<Snapshot, Fault>>,
+    templates: Result<TemplateTexts, Vec<Fault>>,
+}
+
+impl Answers {
+    fn hash_passwords(&self, sync: &ValidatedSync) -> bool {
+        let templates = self.templates.as_ref();
+        templates.is_ok_and(|templates| render::hashes_passwords(sync, templates))
+    }
+}
+
+fn not_rendered() -> Fault {
+    let message = "rendering came to no end; the log says why";
+    Fault::new(FaultClass::Unavailable, "spec.transform", message).because(Reason::InternalError)
+}
+
+/// What answers come to. Pure.
+fn combine(sync: &ValidatedSync, answers: &Answers, key: &InstallationKey) -> Gathered {
+    let mut faults = Vec::new();
+    let mut given = Vec::new();
+    for (index, (source, answer)) in sync.sources.iter().zip(&answers.sources).enumerate() {
+        match answer {
+            Ok(snapshot) => given.push(SourceAnswer {
+                source: &source.name,
+                snapshot,
+            }),
+            Err(fault) => faults.push((index, at_source(source, fault.clone()))),
         }
     }
-
-    /// Renders, and checks that every target can take its part.
-    fn make(
-        &self,
-        sync: &ValidatedSync,
-        given: &[SourceAnswer<'_>],
-        templates: &TemplateTexts,
-    ) -> Result<Bundle, Vec<Fault>> {
-        let bundle = render::render(sync, given, templates, &self.key)?;
-        let problems: Vec<Fault> = sync
-            .targets
-            .iter()
-            .filter_map(|target| render::target_data(&bundle, target).err())
-            .flatten()
-            .collect();
-        if problems.is_empty() {
-            Ok(bundle)
-        } else {
-            Err(problems)
+    let needed = |(index, _): &(usize, Fault)| {
+        sync.sources
+            .get(*index)
+            .is_none_or(|source| source.on_unavailable != OnUnavailable::UseOthers)
+    };
+    if faults.iter().any(needed) {
+        return Gathered::missing(sync, faults);
+    }
+    let templates = match &answers.templates {
+        Ok(templates) => templates,
+        Err(faults) => {
+            return Gathered::Missing {
+                faults: faults.clone(),
+                fail: false,
+            };
         }
+    };
+    match make(sync, &given, templates, key) {
+        Err(problems) => Gathered::Unusable(problems),
+        Ok(bundle) if faults.is_empty() => Gathered::Complete(bundle),
+        Ok(bundle) => Gathered::Partial {
+            bundle,
+            faults: faults.into_iter().map(|(_, fault)| fault).collect(),
+        },
+    }
+}
+
+/// Renders, and checks that every target can take its part.
+fn make(
+    sync: &ValidatedSync,
+    given: &[SourceAnswer<'_>],
+    templates: &TemplateTexts,
+    key: &InstallationKey,
+) -> Result<Bundle, Vec<Fault>> {
+    let bundle = render::render(sync, given, templates, key)?;
+    let problems: Vec<Fault> = sync
+        .targets
+        .iter()
+        .filter_map(|target| render::target_data(&bundle, target).err())
+        .flatten()
+        .collect();
+    if problems.is_empty() {
+        Ok(bundle)
+    } else {
+        Err(problems)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::faults::{Faults, invalid, shown, source_path};
 use super::merge::{check_size, merge};
+use super::template::names_hash;
 use super::transform::transform;
 use crate::bundle::{Bundle, Snapshot};
 use crate::conditions::Reason;
@@ -50,6 +51,18 @@ pub fn template_references(sync: &ValidatedSync) -> impl Iterator<Item = (&Objec
         })
 }
 
+/// Whether rendering may hash passwords, which takes seconds of processor time. May say so too often, never too
+/// seldom.
+pub fn hashes_passwords(sync: &ValidatedSync, templates: &TemplateTexts) -> bool {
+    sync.transform.data.values().any(|making| match making {
+        Making::Template(text) => names_hash(text.expose()),
+        Making::TemplateFrom { config_map, key } => {
+            templates.get(config_map, key).is_some_and(names_hash)
+        }
+        Making::Derive(_) | Making::SshPublicKey { .. } => false,
+    })
+}
+
 /// Makes the bundle of a sync from what its sources answered.
 ///
 /// `answers` holds the sources that answered, in any order (the spec's order counts); one that is missing
@@ -57,7 +70,8 @@ pub fn template_references(sync: &ValidatedSync) -> impl Iterator<Item = (&Objec
 /// The result holds at most [`crate::bundle::MAX_KEYS`] keys and [`crate::bundle::MAX_BYTES`] bytes.
 /// Every problem is reported, each with its field path, a reason and, where there is one, the way out.
 ///
-/// May take seconds of processor time when templates hash passwords: call it where that hurts nobody.
+/// May take seconds of processor time when templates hash passwords ([`hashes_passwords`]): call it where that
+/// hurts nobody.
 pub fn render(
     sync: &ValidatedSync,
     answers: &[SourceAnswer<'_>],

@@ -39,7 +39,7 @@ mod fixtures;
 #[cfg(test)]
 mod tests;
 
-pub use assemble::{SourceAnswer, TemplateTexts, render, template_references};
+pub use assemble::{SourceAnswer, TemplateTexts, hashes_passwords, render, template_references};
 pub use extract::PropertyPath;
 pub(crate) use faults::member_path;
 pub use refused::{REFUSED_KEYS, REFUSED_PREFIXES, is_refused_key};

@@ -1,5 +1,6 @@
 //! The engine's behaviour, told in a world in memory.
 
+mod aside;
 mod crashes;
 mod lab;
 mod ownership;

@@ -50,6 +50,14 @@ pub(super) const FILTERS: &[&str] = &[
     "urlencode",
 ];
 
+/// The filters that hash passwords.
+const HASHES: [&str; 2] = ["bcrypt", "htpasswd"];
+
+/// Whether a template names a filter that hashes passwords, be it in a text or a comment.
+pub(in crate::render) fn names_hash(template: &str) -> bool {
+    HASHES.iter().any(|filter| template.contains(filter))
+}
+
 /// The tests that templates may use.
 pub(super) const TESTS: &[&str] = &["defined", "endingwith", "none", "startingwith", "undefined"];
 

@@ -31,3 +31,4 @@ mod names;
 
 pub(super) use engine::{Engine, RenderTemplate, Rendered};
 pub use engine::{MAX_OUTPUT_BYTES, TemplateProblem, check_template};
+pub(super) use filters::names_hash;

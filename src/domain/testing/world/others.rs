@@ -1,15 +1,16 @@
 //! Sources, workloads, clock, fence and audit trail in memory.
 
 use async_trait::async_trait;
+use futures::channel::oneshot;
 use futures::future::pending;
 use jiff::Timestamp;
 
-use super::state::{Call, World};
+use super::state::{Call, Waiting, World};
 use crate::audit::AuditEntry;
 use crate::bundle::Snapshot;
 use crate::fault::{Fault, FaultClass};
 use crate::names::{Key, NamespaceName, ObjectName, SyncId};
-use crate::ports::{Audit, Clock, Fence, Freshness, Marked, Sources, Workloads};
+use crate::ports::{Audit, Clock, Fence, Freshness, Marked, Offload, Sources, Work, Workloads};
 use crate::sync::{ValidatedSource, WorkloadScope};
 use crate::workload::{PodView, WorkloadId, WorkloadView};
 
@@ -34,6 +35,26 @@ impl Sources for World {
 
     async fn template(&self, _: &SyncId, _: &ObjectName, _: &Key) -> Result<String, Fault> {
         Err(Fault::new(FaultClass::NotFound, "", "is not there"))
+    }
+}
+
+#[async_trait]
+impl Offload for World {
+    async fn run(&self, work: Work) {
+        let (done, ended) = oneshot::channel();
+        let at_once = {
+            let mut state = self.state();
+            if state.idle {
+                state.waiting.push(Waiting { work, done });
+                None
+            } else {
+                Some(work)
+            }
+        };
+        match at_once {
+            Some(work) => work(),
+            None => drop(ended.await),
+        }
     }
 }
 

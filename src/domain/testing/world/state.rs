@@ -1,8 +1,10 @@
 //! What there is in the world, and what tests do to it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::channel::oneshot;
 use jiff::Timestamp;
 
 use crate::audit::AuditEntry;
@@ -10,7 +12,7 @@ use crate::bundle::{Snapshot, SourceEntry};
 use crate::engine::Seen;
 use crate::fault::{Fault, FaultClass};
 use crate::names::{Key, SyncId, TargetName};
-use crate::ports::{ObservedObject, Ports};
+use crate::ports::{ObservedObject, Ports, Work};
 use crate::secret::SecretValue;
 use crate::sync::{ValidatedSync, ValidatedTarget};
 use crate::workload::{PodView, WorkloadView};
@@ -80,6 +82,10 @@ pub struct State {
     pub audit: Vec<AuditEntry>,
     /// Writes to targets fail with this.
     pub refuse_writes: Option<Fault>,
+    /// Work for another thread waits here until [`World::work`], instead of being done at once.
+    pub idle: bool,
+    /// Work that waits.
+    pub(super) waiting: Vec<Waiting>,
     /// Another replica has taken over.
     pub fenced: bool,
     /// When to die.
@@ -88,6 +94,18 @@ pub struct State {
     pub(super) marks: BTreeMap<String, Marks>,
     writes: usize,
     version: u64,
+}
+
+/// Work that waits for its thread.
+pub(super) struct Waiting {
+    pub(super) work: Work,
+    pub(super) done: oneshot::Sender<()>,
+}
+
+impl fmt::Debug for Waiting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Waiting")
+    }
 }
 
 /// Labels and annotations.
@@ -121,7 +139,8 @@ impl World {
             workloads: port.clone(),
             clock: port.clone(),
             fence: port.clone(),
-            audit: port,
+            audit: port.clone(),
+            offload: port,
         }
     }
 
@@ -224,6 +243,17 @@ impl World {
             state.calls.push(call);
         }
         (before, after)
+    }
+
+    /// The other thread does all the work that waits; how many pieces that were.
+    pub fn work(&self) -> usize {
+        let waiting = std::mem::take(&mut self.state().waiting);
+        let pieces = waiting.len();
+        for Waiting { work, done } in waiting {
+            work();
+            drop(done);
+        }
+        pieces
     }
 
     /// Starts a new life: writes are counted from 0 again, and nothing dies.
