@@ -59,6 +59,21 @@
 //! * *A version that goes back waits for an approval* (`VersionWentBack`), because a store that was restored
 //!   from a backup on purpose must have a way on.
 //! * *An empty first answer makes no empty Secret*: pods would start without what they wait for.
+//! * *A record outlives its SecretSync*, unless a target said `onDelete: delete`. Whatever deletes SecretSyncs
+//!   without meaning it (a definition that goes, a restore, a GitOps tool that lost its way) must find values,
+//!   ownership and counters again when they come back, so nothing owns a record, and only the finalizer's
+//!   clean-up deletes one. What is left beside no sync is one sealed Secret with the label
+//!   `penstock.dev/record`; its values age out no further, so who is sure deletes it by hand.
+//! * *A ClusterSecretSync stamps and never deletes.* A namespace that leaves keeps its SecretSync, which goes on
+//!   as if a person had made it, and so do all when the ClusterSecretSync goes. So the set needs no guard of its
+//!   own: each SecretSync guards what it holds, with the access of its own namespace. What stands under the name
+//!   without `penstock.dev/stamped-by` is somebody else's and stays as it is.
+//! * *A failed rollout holds.* Until values can be rolled back, an absent `rollout.onFailure` acts as `hold`, and
+//!   `rollback` answers `NotSupported`: nobody is promised a value that would not come back.
+//! * *One replica works, the others wait*, so the limits of a store hold for the whole installation and are not
+//!   divided. Shards, and limits divided by their number, come with the issue that lets replicas share the work.
+//! * *Rendering is pure, and who calls chooses the thread*: templates that hash passwords are handed to
+//!   [`ports::Offload`], which does one at a time where nobody waits; all else is rendered on the spot.
 //! * *A lost record is rebuilt from what is provably ours*: our owner tag, or the uid in status. Keys that are
 //!   not in the content are then nobody's and stay.
 

@@ -32,8 +32,9 @@ pub struct Rollout {
     /// How long one workload may take to be healthy on the new revision. Absent: 10m.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<GoDuration>,
-    /// What happens when a wave fails: rollback (the old revision is written back) or hold (it stops and
-    /// waits for a person). Absent: rollback.
+    /// What happens when workloads do not get healthy: rollback (the old revision is written back) or hold
+    /// (it stops and waits for a person). Absent: rollback. This version cannot roll back yet: absent acts
+    /// as hold, and rollback is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
     /// Whether the old value still opens what it opened. Absent: unknown.

@@ -143,7 +143,7 @@ one_of! {
     }
 }
 
-/// How hard a system may be asked, by all syncs together.
+/// How hard a system may be asked, by all syncs of one installation together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
