@@ -214,14 +214,10 @@ fn standing(sync: &TrackedSync) -> Stamped {
                 && condition.observed_generation == sync.generation
         })
     };
-    let holds = |condition: &&Condition| condition.status == ConditionStatus::True;
+    let holds = |condition: &Condition| condition.status == ConditionStatus::True;
     match condition(ConditionType::Ready) {
-        Some(ready) if holds(&ready) => Stamped::Ready,
-        Some(ready)
-            if condition(ConditionType::Reconciling)
-                .filter(holds)
-                .is_none() =>
-        {
+        Some(ready) if holds(ready) => Stamped::Ready,
+        Some(ready) if !condition(ConditionType::Reconciling).is_some_and(holds) => {
             Stamped::Failed {
                 reason: ready.reason.clone(),
                 message: ready.message.clone(),

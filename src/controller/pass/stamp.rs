@@ -70,9 +70,7 @@ impl Worker {
         let (former, about) = (sync.status(), (sync.generation, self.clock().now()));
         let mut end = TurnEnd::default();
         let mut failed = false;
-        let (status, notes) = if !self.stamps {
-            not_served(&former, about)
-        } else {
+        let (status, notes) = if self.stamps {
             match self.stamp_all(&sync).await {
                 Ok(round) => {
                     (end.wakes, failed) = (round.wakes, round.failed);
@@ -82,6 +80,8 @@ impl Worker {
                     refused(&former, (reason, message.as_str()), about)
                 }
             }
+        } else {
+            not_served(&former, about)
         };
         self.tell(&regarding(&sync), &notes, &mut memory.repetition);
         let write = self.write_cluster_sync(&sync, &status).await;
