@@ -113,7 +113,7 @@ async fn await_value(namespace: &Namespace, name: &str, value: &str) -> Outcome 
 
 #[tokio::test]
 async fn a_cluster_sync_stamps_every_namespace_that_matches_and_deletes_nothing() -> Outcome {
-    on_stage(whole_cluster().proxied(), async |stage| {
+    let case = on_stage(whole_cluster().proxied(), async |stage| {
         let client = stage.client().clone();
         let first = namespace(&client, json!({"team": "shared"})).await?;
         let other = namespace(&client, json!({"team": "other"})).await?;
@@ -176,8 +176,8 @@ async fn a_cluster_sync_stamps_every_namespace_that_matches_and_deletes_nothing(
         });
         assert_eq!(proxy.count(&writes), 0, "{:?}", proxy.requests());
         Ok(())
-    })
-    .await
+    });
+    Box::pin(case).await
 }
 
 #[tokio::test]
