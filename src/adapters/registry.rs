@@ -349,6 +349,11 @@ impl Sources for Registry {
                     .await
             }
             Origin::Literal(values) => Ok(literal(values)),
+            Origin::File { .. } | Origin::ProcessEnvironment => {
+                let message = "files and variables are read by the command line only";
+                let subject = format!("source {}", source.name);
+                Err(Fault::new(FaultClass::NotSupported, subject, message))
+            }
         }
     }
 

@@ -152,6 +152,18 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Whether it can name a variable of a process everywhere: `[A-Za-z_][A-Za-z0-9_]*` (POSIX, XBD 8.1, and
+    /// lower case letters, which everybody accepts).
+    pub fn is_variable(&self) -> bool {
+        let mut bytes = self.as_str().bytes();
+        bytes
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    }
+}
+
 /// Which SecretSync is meant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SyncId {

@@ -3,11 +3,13 @@
 //! What comes after this type is either infallible or I/O. It is built by [`crate::admit`] only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::Regex;
 
 use crate::api::shared::MaskedText;
+pub use crate::api::source::FileFormat;
 use crate::names::{Key, NamespaceName, ObjectName, SourceName, SyncId, TargetName};
 use crate::secret::SecretValue;
 
@@ -16,6 +18,8 @@ use crate::secret::SecretValue;
 pub struct ValidatedSync {
     /// Which one.
     pub id: SyncId,
+    /// The folder of the document that it was read from; empty for the operator, which has no files.
+    pub folder: PathBuf,
     /// `metadata.generation`, which approvals and `observedGeneration` refer to.
     pub generation: i64,
     /// How often sources are read again.
@@ -80,6 +84,8 @@ pub struct ValidatedSource {
     pub require: Vec<Key>,
     /// What happens while this source does not answer.
     pub on_unavailable: OnUnavailable,
+    /// `skipWhen` holds: it is not read, and what it gave before stays.
+    pub skipped: bool,
 }
 
 /// What only one kind of store understands. Options of another kind than the store's are refused where
@@ -122,6 +128,27 @@ pub enum Origin {
     },
     /// Values that stand in the spec.
     Literal(BTreeMap<Key, SecretValue>),
+    /// A file (CLI only).
+    File {
+        /// The file.
+        place: FilePlace,
+        /// Its absence is an empty answer.
+        optional: bool,
+    },
+    /// The variables of the process, of which `select` names some (CLI only).
+    ProcessEnvironment,
+}
+
+/// A file that a document names (CLI only).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilePlace {
+    /// The folder of the document, which the path starts from.
+    pub folder: PathBuf,
+    /// The path as it was written, parameters replaced. Nothing about it has been checked but its length and
+    /// that it holds no control characters: whether it leaves the folder is seen where the file is opened.
+    pub path: String,
+    /// How the file is written down.
+    pub format: FileFormat,
 }
 
 /// Which store object.
@@ -337,24 +364,37 @@ pub enum Destination {
     Secret(SecretDestination),
     /// A ConfigMap of the sync's namespace.
     ConfigMap(ConfigMapDestination),
+    /// A file (CLI only).
+    File(FileDestination),
 }
 
 impl Destination {
-    /// The object's name.
-    pub fn object_name(&self) -> &ObjectName {
+    /// The object's name; the path of a file, as it was written.
+    pub fn object_name(&self) -> &str {
         match self {
-            Self::Secret(secret) => &secret.name,
-            Self::ConfigMap(config_map) => &config_map.name,
+            Self::Secret(secret) => secret.name.as_str(),
+            Self::ConfigMap(config_map) => config_map.name.as_str(),
+            Self::File(file) => &file.place.path,
         }
     }
 
-    /// The object's kind, as Kubernetes writes it.
+    /// The object's kind, as Kubernetes writes it, or `File`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Secret(_) => "Secret",
             Self::ConfigMap(_) => "ConfigMap",
+            Self::File(_) => "File",
         }
     }
+}
+
+/// A file to write (CLI only).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileDestination {
+    /// The file.
+    pub place: FilePlace,
+    /// Keys and comments that are not ours stay.
+    pub merge: bool,
 }
 
 /// A Secret to write.

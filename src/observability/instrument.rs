@@ -66,7 +66,8 @@ fn origin_kind(origin: &Origin) -> Option<&'static str> {
         }),
         Origin::Secret { .. } => Some("Secret"),
         Origin::ConfigMap { .. } => Some("ConfigMap"),
-        Origin::Literal(_) => None,
+        Origin::File { .. } => Some("File"),
+        Origin::Literal(_) | Origin::ProcessEnvironment => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The finalizer, and what happens when a SecretSync goes.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -128,7 +129,7 @@ impl Worker {
         };
         let note = match verdict {
             CleanUpVerdict::Keep(why) => report::warning(Reason::Orphaned, why.to_owned()),
-            CleanUpVerdict::Clean => match self.engine.clean_up(&sync.id).await {
+            CleanUpVerdict::Clean => match self.engine.clean_up(&sync.id, Path::new("")).await {
                 Ok(removed) if removed.is_empty() => {
                     report::event(Reason::CleanedUp, "there was nothing to remove".to_owned())
                 }

@@ -185,7 +185,7 @@ impl References {
                 Origin::ConfigMap { name, .. } => {
                     reads.insert(object(ObjectKind::ConfigMap, name));
                 }
-                Origin::Literal(_) => {}
+                Origin::Literal(_) | Origin::File { .. } | Origin::ProcessEnvironment => {}
             }
         }
         for making in sync.transform.data.values() {
@@ -227,16 +227,21 @@ impl References {
 
 /// The objects that a sync writes, by target.
 pub(crate) fn targets(sync: &ValidatedSync) -> BTreeMap<TargetName, ObjectKey> {
-    let object = |destination: &Destination| ObjectKey {
-        kind: match destination {
-            Destination::Secret(_) => ObjectKind::Secret,
-            Destination::ConfigMap(_) => ObjectKind::ConfigMap,
-        },
-        namespace: sync.id.namespace.clone(),
-        name: destination.object_name().clone(),
+    let object = |destination: &Destination| {
+        let (kind, name) = match destination {
+            Destination::Secret(secret) => (ObjectKind::Secret, &secret.name),
+            Destination::ConfigMap(map) => (ObjectKind::ConfigMap, &map.name),
+            // The operator admits none.
+            Destination::File(_) => return None,
+        };
+        Some(ObjectKey {
+            kind,
+            namespace: sync.id.namespace.clone(),
+            name: name.clone(),
+        })
     };
     sync.targets
         .iter()
-        .map(|target| (target.name.clone(), object(&target.destination)))
+        .filter_map(|target| Some((target.name.clone(), object(&target.destination)?)))
         .collect()
 }

@@ -10,8 +10,11 @@
 //!
 //! Paths name list items as the API does: sources by index (their order decides), targets by name.
 
+mod file;
 mod metadata;
+mod parameters;
 mod patterns;
+mod place;
 mod problems;
 mod rollout;
 mod source;
@@ -23,5 +26,6 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use place::{CommandLine, Place};
 pub use problems::Problems;
-pub use spec::admit;
+pub use spec::{admit, admit_at};

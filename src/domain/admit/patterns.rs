@@ -3,7 +3,7 @@
 use regex::{Regex, RegexBuilder};
 
 use super::problems::Problems;
-use super::words::quoted;
+use super::words::{NO_PARAMETERS, quoted};
 
 /// The most bytes that one compiled pattern may take, and again as many for its cache.
 const MAX_COMPILED_BYTES: usize = 256 * 1024;
@@ -17,10 +17,7 @@ pub(super) fn pattern(problems: &mut Problems, field: &str, text: &str) -> Optio
         return None;
     }
     if text.contains("{{") {
-        problems.invalid(
-            field,
-            "holds `{{`, and parameters are not supported by this version",
-        );
+        problems.invalid(field, NO_PARAMETERS);
         return None;
     }
     let compiled = RegexBuilder::new(text)

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::file::{environment_origin, file_place, skipped};
 use super::patterns::{pattern, replacement};
+use super::place::Place;
 use super::problems::Problems;
 use super::words::{keys, literal, member, object_name, path, word};
 use crate::api::select::{KeyCase as ApiCase, SourceSelect, TagSelect};
@@ -15,8 +17,8 @@ use crate::names::{Key, SourceName};
 use crate::render::PropertyPath;
 use crate::secret::SecretValue;
 use crate::sync::{
-    Decode, EntrySelection, Extract, ExtractFormat, KeyCase, OnUnavailable, Origin, Rename,
-    SourceOptions, StoreKind, StoreReference, ValidatedSource,
+    Decode, EntrySelection, Extract, ExtractFormat, FileFormat, KeyCase, OnUnavailable, Origin,
+    Rename, SourceOptions, StoreKind, StoreReference, ValidatedSource,
 };
 
 /// Checks one source.
@@ -24,16 +26,16 @@ pub(super) fn source(
     problems: &mut Problems,
     field: &str,
     source: &api::Source,
+    place: Place<'_>,
 ) -> Option<ValidatedSource> {
     let name = problems.name(
         &format!("{field}.name"),
         SourceName::new(source.name.as_str()),
     );
-    let origin = origin(problems, field, source);
+    let origin = origin(problems, field, source, place);
     beside_store(problems, field, source);
-    if source.skip_when.is_some() {
-        problems.cli_only(format!("{field}.skipWhen"));
-    }
+    let skipped = skipped(problems, field, source.skip_when.as_ref(), place);
+    let require = keys(problems, &format!("{field}.require"), &source.require);
     let checked = ValidatedSource {
         name: name?,
         origin: origin?,
@@ -58,17 +60,24 @@ pub(super) fn source(
         options: options(problems, field, source.options.as_ref()),
         select: select(problems, field, source.select.as_ref()),
         rename: rename(problems, field, source.rename.as_ref()),
-        require: keys(problems, &format!("{field}.require"), &source.require),
+        // Nothing is required of what is not read.
+        require: if skipped { Vec::new() } else { require },
         on_unavailable: match source.on_unavailable.unwrap_or_default() {
             ApiUnavailable::KeepLast => OnUnavailable::KeepLast,
             ApiUnavailable::UseOthers => OnUnavailable::UseOthers,
             ApiUnavailable::Fail => OnUnavailable::Fail,
         },
+        skipped,
     };
     Some(checked)
 }
 
-fn origin(problems: &mut Problems, field: &str, source: &api::Source) -> Option<Origin> {
+fn origin(
+    problems: &mut Problems,
+    field: &str,
+    source: &api::Source,
+    place: Place<'_>,
+) -> Option<Origin> {
     let variant = source
         .variant()
         .map_err(|error| problems.invalid(field, error.to_string()))
@@ -90,13 +99,20 @@ fn origin(problems: &mut Problems, field: &str, source: &api::Source) -> Option<
         api::Origin::Literal(values) => {
             literal_values(problems, &format!("{field}.literal"), values)
         }
-        api::Origin::File(_) => {
-            problems.cli_only(format!("{field}.file"));
-            None
+        api::Origin::File(file) => {
+            let field = format!("{field}.file");
+            let optional = file.optional.unwrap_or_default();
+            let place = file_place(problems, &field, (&file.path, file.format), place)?;
+            if place.format == FileFormat::GithubEnv {
+                problems.invalid(
+                    format!("{field}.format"),
+                    "is a format to write, not to read",
+                );
+            }
+            Some(Origin::File { place, optional })
         }
         api::Origin::ProcessEnvironment(_) => {
-            problems.cli_only(format!("{field}.processEnvironment"));
-            None
+            environment_origin(problems, field, source.select.as_ref(), place)
         }
     }
 }

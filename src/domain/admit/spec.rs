@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::parameters::replaced;
+use super::place::Place;
 use super::problems::Problems;
 use super::rollout::rollout;
 use super::source::source;
@@ -20,11 +22,17 @@ const MAX_OLDER: u32 = 20;
 /// The shortest age at which a revision is purged.
 const LEAST_AGE: Duration = Duration::from_mins(1);
 
-/// Checks a SecretSync, and fills in what absence means. Pure: the same object gives the same answer.
+/// Checks a SecretSync for the operator, and fills in what absence means. Pure: the same object gives the same
+/// answer.
 pub fn admit(object: &SecretSync) -> Result<ValidatedSync, Problems> {
+    admit_at(object, Place::Operator)
+}
+
+/// As [`admit`], for whoever says so.
+pub fn admit_at(object: &SecretSync, place: Place<'_>) -> Result<ValidatedSync, Problems> {
     let mut problems = Problems::default();
     let id = identity(&mut problems, object);
-    let spec = &object.spec;
+    let spec = &*replaced(&mut problems, &object.spec, place);
     unsupported(&mut problems, spec);
     let interval = duration(
         &mut problems,
@@ -32,9 +40,9 @@ pub fn admit(object: &SecretSync) -> Result<ValidatedSync, Problems> {
         spec.interval.as_ref(),
         (defaults::INTERVAL, defaults::INTERVAL_MINIMUM),
     );
-    let sources = sources(&mut problems, spec);
+    let sources = sources(&mut problems, spec, place);
     let transform = transform(&mut problems, spec.transform.as_ref());
-    let targets = targets(&mut problems, spec, id.as_ref());
+    let targets = targets(&mut problems, spec, (id.as_ref(), place));
     let names: Vec<&str> = spec
         .sources
         .iter()
@@ -47,6 +55,7 @@ pub fn admit(object: &SecretSync) -> Result<ValidatedSync, Problems> {
     match id {
         Some(id) if problems.is_empty() => Ok(ValidatedSync {
             id,
+            folder: place.folder(),
             generation: object.metadata.generation.unwrap_or_default(),
             interval,
             suspend: spec.suspend.unwrap_or_default(),
@@ -76,11 +85,6 @@ fn identity(problems: &mut Problems, object: &SecretSync) -> Option<SyncId> {
 fn unsupported(problems: &mut Problems, spec: &SecretSyncSpec) {
     let set = [
         (
-            "spec.parameters",
-            !spec.parameters.is_empty(),
-            "Write the values out where they are used",
-        ),
-        (
             "spec.forEach",
             spec.for_each.is_some(),
             "Make one SecretSync for each",
@@ -101,7 +105,11 @@ fn unsupported(problems: &mut Problems, spec: &SecretSyncSpec) {
     }
 }
 
-fn sources(problems: &mut Problems, spec: &SecretSyncSpec) -> Vec<ValidatedSource> {
+fn sources(
+    problems: &mut Problems,
+    spec: &SecretSyncSpec,
+    place: Place<'_>,
+) -> Vec<ValidatedSource> {
     if spec.sources.is_empty() {
         problems.invalid("spec.sources", "is empty");
     }
@@ -110,14 +118,14 @@ fn sources(problems: &mut Problems, spec: &SecretSyncSpec) -> Vec<ValidatedSourc
     unique(problems, names, |at| format!("{}.name", path(at)));
     let listed = spec.sources.iter().enumerate();
     listed
-        .filter_map(|(at, listed)| source(problems, &path(at), listed))
+        .filter_map(|(at, listed)| source(problems, &path(at), listed, place))
         .collect()
 }
 
 fn targets(
     problems: &mut Problems,
     spec: &SecretSyncSpec,
-    id: Option<&SyncId>,
+    at: (Option<&SyncId>, Place<'_>),
 ) -> Vec<ValidatedTarget> {
     if spec.targets.is_empty() {
         problems.invalid("spec.targets", "is empty");
@@ -126,7 +134,7 @@ fn targets(
     unique(problems, names, |at| format!("spec.targets[{at}].name"));
     let listed = spec.targets.iter().enumerate();
     listed
-        .filter_map(|(at, listed)| target(problems, &target_path(at, listed), listed, id))
+        .filter_map(|(index, listed)| target(problems, &target_path(index, listed), listed, at))
         .collect()
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::file::file_place;
 use super::metadata::{annotations, labels, secret_type};
 use super::patterns::pattern;
+use super::place::Place;
 use super::problems::Problems;
 use super::source::tags;
 use super::words::{keys, object_name, path};
@@ -14,8 +16,8 @@ use crate::api::target::{
 };
 use crate::names::{ObjectName, SourceName, SyncId, TargetName};
 use crate::sync::{
-    Adopt, ConfigMapDestination, Destination, SecretDestination, TargetSelection, ValidatedSource,
-    ValidatedTarget,
+    Adopt, ConfigMapDestination, Destination, FileDestination, SecretDestination, TargetSelection,
+    ValidatedSource, ValidatedTarget,
 };
 
 /// The path of a target: by name where that is one, by index otherwise.
@@ -31,14 +33,15 @@ pub(super) fn target(
     problems: &mut Problems,
     field: &str,
     target: &api::Target,
-    sync: Option<&SyncId>,
+    (sync, place): (Option<&SyncId>, Place<'_>),
 ) -> Option<ValidatedTarget> {
     let name = problems.name(
         &format!("{field}.name"),
         TargetName::new(target.name.as_str()),
     );
     unsupported(problems, field, target);
-    let destination = destination(problems, field, target, sync.map(|sync| &sync.name));
+    let name_of_sync = sync.map(|sync| &sync.name);
+    let destination = destination(problems, field, target, (name_of_sync, place));
     let select = select(problems, field, target.select.as_ref());
     let share_keys = target.share.unwrap_or_default() == Share::Keys;
     if share_keys && recreates(target) {
@@ -103,7 +106,7 @@ fn destination(
     problems: &mut Problems,
     field: &str,
     target: &api::Target,
-    sync: Option<&ObjectName>,
+    (sync, place): (Option<&ObjectName>, Place<'_>),
 ) -> Option<Destination> {
     let variant = target
         .variant()
@@ -119,13 +122,15 @@ fn destination(
         api::Destination::Store(_) => {
             problems.unsupported(
                 format!("{field}.store"),
-                "Targets are Secrets and ConfigMaps of the namespace so far",
+                "Targets are Secrets and ConfigMaps of the namespace so far, and files in the CLI",
             );
             None
         }
-        api::Destination::File(_) => {
-            problems.cli_only(format!("{field}.file"));
-            None
+        api::Destination::File(file) => {
+            let named = (file.path.as_str(), file.format);
+            let place = file_place(problems, &format!("{field}.file"), named, place)?;
+            let merge = file.merge.unwrap_or_default();
+            Some(Destination::File(FileDestination { place, merge }))
         }
     }
 }
@@ -237,15 +242,16 @@ pub(super) fn check_across(
     targets: &[ValidatedTarget],
     all_names: &[&str],
 ) {
-    let mut taken: BTreeMap<(&str, &str), &TargetName> = BTreeMap::new();
+    let mut taken: BTreeMap<(&str, String), &TargetName> = BTreeMap::new();
     for target in targets {
         let field = format!("spec.targets[{}]", target.name);
-        let object = (
-            target.destination.kind(),
-            target.destination.object_name().as_str(),
-        );
-        let (kind, name) = object;
-        if let Some(first) = taken.insert(object, &target.name) {
+        let kind = target.destination.kind();
+        let name = target.destination.object_name();
+        let place = match &target.destination {
+            Destination::File(file) => plain_path(&file.place.path),
+            _ => name.to_owned(),
+        };
+        if let Some(first) = taken.insert((kind, place), &target.name) {
             problems.invalid_hint(
                 &field,
                 format!("writes the {kind} `{name}`, which target `{first}` writes, too"),
@@ -278,6 +284,19 @@ fn reads(source: &ValidatedSource, destination: &Destination) -> bool {
     match (&source.origin, destination) {
         (Origin::Secret { name, .. }, Destination::Secret(secret)) => *name == secret.name,
         (Origin::ConfigMap { name, .. }, Destination::ConfigMap(map)) => *name == map.name,
+        (Origin::File { place, .. }, Destination::File(file)) => {
+            plain_path(&place.path) == plain_path(&file.place.path)
+        }
         _ => false,
     }
+}
+
+/// One file, one spelling, as far as the spelling tells.
+fn plain_path(path: &str) -> String {
+    let segments: Vec<&str> = path
+        .split('/')
+        .filter(|segment| !matches!(*segment, "" | "."))
+        .collect();
+    let root = if path.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", segments.join("/"))
 }

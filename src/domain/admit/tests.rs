@@ -71,7 +71,7 @@ fn the_common_case_gets_every_default() {
             && store.name.as_str() == "openbao")
     );
     let target = &sync.targets[0];
-    assert_eq!(target.destination.object_name().as_str(), "panbot");
+    assert_eq!(target.destination.object_name(), "panbot");
     assert_eq!(target.destination.kind(), "Secret");
     assert_eq!(target.adopt, Adopt::Never);
     assert!(target.repair && !target.share_keys && !target.delete_with_sync);
@@ -192,7 +192,6 @@ fn listed_workloads_are_carried_over() {
 }
 
 const NOT_YET: &[(&str, &str)] = &[
-    ("  parameters: {tenant: {default: dev}}", "parameters"),
     (
         "  forEach: {source: vault, as: user, nameFrom: [id]}",
         "forEach",
@@ -281,7 +280,7 @@ const BAD_SOURCES: &[(&str, &str)] = &[
     ),
     (
         "{name: v, store: {name: \"{{ t }}\"}}",
-        ".store.name: holds `{{`, and parameters are not supported by this version",
+        ".store.name: holds `{{`, which a parameter that `spec.parameters` declares would replace",
     ),
     (
         "{name: v, secret: {name: penstock-record-x}}",
@@ -509,7 +508,7 @@ fn every_problem_is_told_at_once_in_one_message() {
     let object = object(
         r#"
   interval: 1s
-  parameters: {t: {default: x}}
+  parameters: {t: {}}
   sources: [{name: a, store: {name: s}, path: ".."}, {name: a, file: {path: x}}]
   targets: [{name: t, secret: {type: bootstrap.kubernetes.io/token}}]
   validate: [{name: v, key: K, matching: x}]
@@ -525,7 +524,7 @@ fn every_problem_is_told_at_once_in_one_message() {
     assert_eq!(
         fields,
         [
-            "spec.parameters",
+            "spec.parameters.t",
             "spec.validate",
             "spec.interval",
             "spec.sources[1].name",
@@ -564,4 +563,224 @@ fn names_of_the_object_are_checked() {
         problems(&object),
         ["InvalidSpec metadata.namespace: is empty"]
     );
+}
+
+mod on_the_command_line {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use super::super::{CommandLine, Place, admit_at};
+    use super::{Destination, Origin, ValidatedSync, admit, object, problems, with_source};
+    use crate::api::secret_sync::SecretSync;
+    use crate::sync::{DerivationFunction, FileFormat, Making};
+
+    fn admitted(
+        object: &SecretSync,
+        set: &[(&str, &str)],
+        variables: &[&str],
+    ) -> Result<ValidatedSync, String> {
+        let parameters: BTreeMap<String, String> = set
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let variables: BTreeSet<String> = variables.iter().map(|name| (*name).to_owned()).collect();
+        let place = Place::CommandLine(CommandLine {
+            parameters: &parameters,
+            variables: &variables,
+            folder: Path::new("deploy"),
+        });
+        admit_at(object, place).map_err(|problems| problems.to_string())
+    }
+
+    const EVERYWHERE: &str = r#"
+  parameters: {tenant: {default: dev}, who: {default: a.b}}
+  sources:
+  - {name: v, store: {name: "vault-{{tenant}}"}, environment: "{{ tenant }}", path: "apps/{{ who }}/{{ tenant }}",
+     select: {matching: "^{{ who }}_"}, rename: {stripPrefix: "{{ tenant }}-", prefix: "{{ tenant }}_"}}
+  - {name: s, secret: {name: "s-{{ tenant }}"}}
+  - {name: c, configMap: {name: "c-{{ tenant }}"}}
+  - {name: l, literal: {K: "{{ tenant }}"}}
+  transform:
+    data:
+      T: {template: "{{ tenant }}"}
+      D: {derive: {from: K, hkdfSha256: {info: "api/{{ tenant }}"}}}
+  targets:
+  - {name: t, secret: {name: "out-{{ tenant }}"}, select: {matching: "{{ tenant }}$"}}
+"#;
+
+    #[test]
+    fn parameters_go_into_names_paths_prefixes_and_patterns_and_never_into_values() {
+        for (set, tenant) in [
+            (&[][..], "dev"),
+            (&[("tenant", "prod"), ("other", "x")], "prod"),
+        ] {
+            let sync = admitted(&object(EVERYWHERE), set, &[]).unwrap();
+            let [v, s, c, l] = &sync.sources[..] else {
+                panic!()
+            };
+            assert!(
+                matches!(&v.origin, Origin::Store(store) if store.name.as_str() == format!("vault-{tenant}"))
+            );
+            assert_eq!(v.environment.as_deref(), Some(tenant));
+            assert_eq!(v.path, format!("apps/a.b/{tenant}"));
+            assert_eq!(v.rename.strip_prefix, format!("{tenant}-"));
+            assert_eq!(v.rename.prefix, format!("{tenant}_"));
+            let pattern = v.select.matching.as_ref().unwrap();
+            assert!(pattern.is_match("a.b_X") && !pattern.is_match("aXb_X"));
+            assert!(
+                matches!(&s.origin, Origin::Secret { name, .. } if name.as_str() == format!("s-{tenant}"))
+            );
+            assert!(
+                matches!(&c.origin, Origin::ConfigMap { name, .. } if name.as_str() == format!("c-{tenant}"))
+            );
+            assert!(matches!(&l.origin, Origin::Literal(values)
+                if values["K"].expose_text() == Some("{{ tenant }}")));
+            assert!(
+                matches!(&sync.transform.data["T"], Making::Template(text) if text.expose() == "{{ tenant }}")
+            );
+            assert!(
+                matches!(&sync.transform.data["D"], Making::Derive(derivation)
+                if matches!(&derivation.function, DerivationFunction::HkdfSha256 { info, .. }
+                    if *info == format!("api/{tenant}")))
+            );
+            let target = &sync.targets[0];
+            assert_eq!(target.destination.object_name(), format!("out-{tenant}"));
+            assert_eq!(
+                target.select.matching.as_ref().unwrap().as_str(),
+                format!("{tenant}$")
+            );
+        }
+        assert_eq!(
+            admit(&object(EVERYWHERE)).unwrap().sources[0].path,
+            "apps/a.b/dev"
+        );
+    }
+
+    #[test]
+    fn a_parameter_is_declared_and_has_a_value_that_fits() {
+        let with = |parameters: &str, path: &str| {
+            object(&format!(
+                "  parameters: {parameters}\n  sources: [{{name: v, store: {{name: s}}, path: \"{path}\"}}]\n\
+                 \x20 targets: [{{name: t, secret: {{}}}}]\n"
+            ))
+        };
+        for (parameters, path, set, problem) in [
+            (
+                "{tenant: {default: dev}}",
+                "{{ tennant }}",
+                &[][..],
+                "Did you mean `tenant`?",
+            ),
+            (
+                "{tenant: {default: dev}}",
+                "{{ zzz }}",
+                &[],
+                "does not declare",
+            ),
+            (
+                "{tenant: {default: dev}}",
+                "a/{{ tenant",
+                &[],
+                "never closes",
+            ),
+            ("{tenant: {}}", "{{ tenant }}", &[], "--set tenant=VALUE"),
+            (
+                "{tenant: {}}",
+                "x/{{ tenant }}",
+                &[("tenant", "..")],
+                "spec.sources[0].path",
+            ),
+            (
+                "{tenant: {}}",
+                "{{ tenant }}",
+                &[("tenant", "a\nb")],
+                "control characters",
+            ),
+            (
+                "{\"1x\": {default: a}}",
+                "a",
+                &[],
+                "is no name of a parameter",
+            ),
+        ] {
+            let refusal = admitted(&with(parameters, path), set, &[]).unwrap_err();
+            assert!(refusal.contains(problem), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn the_operator_takes_no_parameter_without_a_default() {
+        let open = object(
+            "  parameters: {tenant: {}}\n  sources: [{name: v, store: {name: s}, path: \"{{ tenant }}\"}]\n\
+             \x20 targets: [{name: t, secret: {}}]\n",
+        );
+        let sync = admitted(&open, &[("tenant", "a/b")], &[]);
+        assert_eq!(sync.unwrap().sources[0].path, "a/b");
+        assert!(problems(&open)[0].contains("has no value"));
+    }
+
+    #[test]
+    fn files_lie_beside_their_document() {
+        let sync = admitted(
+            &object(
+                "  sources: [{name: a, file: {path: base.yaml, optional: true}}]\n\
+                 \x20 targets: [{name: t, file: {path: .env, merge: true}}, {name: j, file: {path: x, format: json}}]\n",
+            ),
+            &[],
+            &[],
+        )
+        .unwrap();
+        let Origin::File { place, optional } = &sync.sources[0].origin else {
+            panic!()
+        };
+        assert_eq!(
+            (place.path.as_str(), place.format, *optional),
+            ("base.yaml", FileFormat::Yaml, true)
+        );
+        assert_eq!(place.folder, Path::new("deploy"));
+        let Destination::File(file) = &sync.targets[0].destination else {
+            panic!()
+        };
+        assert_eq!((file.place.format, file.merge), (FileFormat::Dotenv, true));
+        assert_eq!(
+            (
+                sync.targets[0].destination.kind(),
+                sync.targets[0].destination.object_name()
+            ),
+            ("File", ".env")
+        );
+        assert_eq!(sync.folder, Path::new("deploy"));
+
+        let same = object(
+            "  sources: [{name: a, file: {path: ./x/.env}}]\n\
+             \x20 targets: [{name: t, file: {path: x//.env}}, {name: u, file: {path: x/.env}}]\n",
+        );
+        let refusal = admitted(&same, &[], &[]).unwrap_err();
+        assert!(
+            refusal.contains("must not feed on itself") && refusal.contains("writes, too"),
+            "{refusal}"
+        );
+        let written = with_source("{name: a, file: {path: x, format: githubEnv}}");
+        assert!(
+            admitted(&written, &[], &[])
+                .unwrap_err()
+                .contains("to write, not to read")
+        );
+    }
+
+    #[test]
+    fn the_environment_is_taken_by_name_and_a_source_may_depend_on_it() {
+        let all = with_source("{name: e, processEnvironment: {}}");
+        assert!(
+            admitted(&all, &[], &[])
+                .unwrap_err()
+                .contains("the whole environment is never taken")
+        );
+        let some = with_source(
+            "{name: e, processEnvironment: {}, select: {matching: ^APP_}, skipWhen: {variablesSet: [A, B]}}",
+        );
+        let skipped =
+            |variables: &[&str]| admitted(&some, &[], variables).unwrap().sources[0].skipped;
+        assert!(!skipped(&[]) && !skipped(&["A"]) && skipped(&["A", "B", "C"]));
+    }
 }

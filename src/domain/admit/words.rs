@@ -17,7 +17,8 @@ const MAX_PATH_BYTES: usize = 1024;
 const MAX_WORD_BYTES: usize = 512;
 
 /// What `{{` means where no parameters are.
-const NO_PARAMETERS: &str = "holds `{{`, and parameters are not supported by this version";
+pub(super) const NO_PARAMETERS: &str =
+    "holds `{{`, which a parameter that `spec.parameters` declares would replace";
 
 /// The duration, or `default` where it is absent. It must lie within `least` and a year.
 pub(super) fn duration(

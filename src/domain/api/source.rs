@@ -160,7 +160,9 @@ pub struct FileSource {
 pub struct ProcessEnvironmentSource {}
 
 /// How a file is written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 #[schemars(description = "")]
 pub enum FileFormat {
@@ -176,6 +178,16 @@ pub enum FileFormat {
     DockerEnv,
     /// The file that `$GITHUB_ENV` names, with masks.
     GithubEnv,
+}
+
+impl FileFormat {
+    /// Whether its keys are names of variables.
+    pub fn holds_variables(self) -> bool {
+        match self {
+            Self::Dotenv | Self::Export | Self::DockerEnv | Self::GithubEnv => true,
+            Self::Json | Self::Yaml => false,
+        }
+    }
 }
 
 /// How one entry is taken apart.

@@ -1,6 +1,7 @@
 //! I/O: carries a plan out. Record first (with what is intended), then targets, destruction last.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -225,7 +226,7 @@ impl Engine {
         }
         for orphan in gone {
             match self
-                .remove(request.sync.id.clone(), &orphan.target, &orphan.owned)
+                .remove(&request.sync.id, &request.sync.folder, &orphan)
                 .await
             {
                 Ok(()) => findings.orphans.push((orphan.owned.label(), true)),
@@ -249,18 +250,18 @@ impl Engine {
         }
     }
 
-    /// Removes what is ours from one object.
+    /// Removes what is ours from one object. Paths of files start in `folder`.
     pub(super) async fn remove(
         &self,
-        sync: SyncId,
-        name: &TargetName,
-        owned: &TargetRecord,
+        sync: &SyncId,
+        folder: &Path,
+        Orphan { target, owned }: &Orphan,
     ) -> Result<(), Fault> {
         self.fenced()?;
-        let Some(target) = owned.as_target(name) else {
+        let Some(target) = owned.as_target(target, folder) else {
             return Ok(());
         };
-        let Observation::Present(object) = self.ports.targets.observe(&sync, &target).await? else {
+        let Observation::Present(object) = self.ports.targets.observe(sync, &target).await? else {
             return Ok(());
         };
         let removal = Removal {
@@ -268,9 +269,9 @@ impl Engine {
             keys: owned.keys.keys().cloned().collect(),
             whole: owned.whole,
         };
-        let removed = self.ports.targets.remove(&sync, &target, removal).await;
+        let removed = self.ports.targets.remove(sync, &target, removal).await;
         self.ports.audit.record(AuditEntry {
-            sync,
+            sync: sync.clone(),
             by: None,
             action: AuditAction::Delete,
             object: owned.label(),

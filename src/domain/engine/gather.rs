@@ -56,6 +56,7 @@ impl Engine {
             .sources
             .iter()
             .zip(&answers)
+            .filter(|(source, _)| !source.skipped)
             .map(|(source, answer)| state_of(source, answer))
             .collect();
         let versions = sync
@@ -85,6 +86,9 @@ impl Engine {
         source: &ValidatedSource,
         freshness: Freshness,
     ) -> Result<Snapshot, Fault> {
+        if source.skipped {
+            return Ok(Snapshot::default());
+        }
         let answer = self.ports.sources.read(&sync.id, source, freshness).await;
         self.ports.audit.record(AuditEntry {
             sync: sync.id.clone(),
@@ -162,6 +166,7 @@ fn combine(sync: &ValidatedSync, answers: &Answers, key: &InstallationKey) -> Ga
     let mut given = Vec::new();
     for (index, (source, answer)) in sync.sources.iter().zip(&answers.sources).enumerate() {
         match answer {
+            Ok(_) if source.skipped => {}
             Ok(snapshot) => given.push(SourceAnswer {
                 source: &source.name,
                 snapshot,
@@ -188,7 +193,10 @@ fn combine(sync: &ValidatedSync, answers: &Answers, key: &InstallationKey) -> Ga
     };
     match make(sync, &given, templates, key) {
         Err(problems) => Gathered::Unusable(problems),
-        Ok(bundle) if faults.is_empty() => Gathered::Complete(bundle),
+        Ok(bundle) if faults.is_empty() && !sync.sources.iter().any(|one| one.skipped) => {
+            Gathered::Complete(bundle)
+        }
+        // What a skipped source gave before is not gone.
         Ok(bundle) => Gathered::Partial {
             bundle,
             faults: faults.into_iter().map(|(_, fault)| fault).collect(),

@@ -9,6 +9,7 @@ mod codec;
 mod renaming;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,11 +18,12 @@ use serde::{Deserialize, Serialize};
 pub use self::codec::{DecodeRecord, EncodeRecord, MAX_SEALED_BYTES, decode, encode};
 pub use self::renaming::Renaming;
 use crate::bundle::{Bundle, SourceVersion};
+use crate::formats::format_of;
 use crate::keys::{ContentHash, Revision};
 use crate::names::{Key, ObjectName, SourceName, TargetName};
 use crate::sync::{
-    Adopt, ConfigMapDestination, Destination, History, SecretDestination, TargetSelection,
-    ValidatedTarget,
+    Adopt, ConfigMapDestination, Destination, FileDestination, FilePlace, History,
+    SecretDestination, TargetSelection, ValidatedTarget,
 };
 use crate::workload::WorkloadId;
 
@@ -73,9 +75,9 @@ pub struct StoredRevision {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetRecord {
-    /// `Secret` or `ConfigMap`.
+    /// `Secret`, `ConfigMap` or `File`.
     pub kind: String,
-    /// The object's name.
+    /// The object's name; the path of a file, as the spec has it.
     pub object: String,
     /// The revision that the last write carried.
     pub revision: Revision,
@@ -224,17 +226,24 @@ impl TargetRecord {
 
     /// Whether this is what we own at `target`, and not at an object that it named before.
     pub fn is_of(&self, target: &ValidatedTarget) -> bool {
-        self.kind == target.destination.kind()
-            && self.object == target.destination.object_name().as_str()
+        self.kind == target.destination.kind() && self.object == target.destination.object_name()
     }
 
-    /// A target that names the object, enough to remove what is ours from it.
-    pub fn as_target(&self, name: &TargetName) -> Option<ValidatedTarget> {
-        let object = ObjectName::new(self.object.as_str()).ok()?;
-        let destination = if self.kind == "ConfigMap" {
-            Destination::ConfigMap(ConfigMapDestination::named(object))
-        } else {
-            Destination::Secret(SecretDestination::named(object))
+    /// A target that names the object, enough to remove what is ours from it. Paths of files start in `folder`.
+    pub fn as_target(&self, name: &TargetName, folder: &Path) -> Option<ValidatedTarget> {
+        let object = || ObjectName::new(self.object.as_str()).ok();
+        let destination = match self.kind.as_str() {
+            "ConfigMap" => Destination::ConfigMap(ConfigMapDestination::named(object()?)),
+            "File" => Destination::File(FileDestination {
+                place: FilePlace {
+                    folder: folder.to_owned(),
+                    path: self.object.clone(),
+                    format: format_of(&self.object),
+                },
+                // What is not ours stays.
+                merge: true,
+            }),
+            _ => Destination::Secret(SecretDestination::named(object()?)),
         };
         Some(ValidatedTarget {
             name: name.clone(),

@@ -39,6 +39,7 @@ pub(super) fn source(name: &str) -> ValidatedSource {
         rename: Rename::default(),
         require: Vec::new(),
         on_unavailable: OnUnavailable::KeepLast,
+        skipped: false,
     }
 }
 
@@ -63,6 +64,7 @@ pub(super) fn target(name: &str) -> ValidatedTarget {
 
 pub(super) fn sync(sources: Vec<ValidatedSource>) -> ValidatedSync {
     ValidatedSync {
+        folder: std::path::PathBuf::new(),
         id: sync_id(),
         generation: 1,
         interval: Duration::from_mins(10),

@@ -50,7 +50,15 @@ pub fn target_data(
 fn refusal(key: &Key, target: &ValidatedTarget, path: &str) -> Option<Fault> {
     let subject = member_path(path, key.as_str());
     let name = shown(key.as_str());
-    if !key.is_kubernetes() {
+    if let Destination::File(file) = &target.destination {
+        if file.place.format.holds_variables() && !key.is_variable() {
+            let message = format!("{name} is no name of a variable");
+            return Some(invalid(subject, message, Reason::KeyNotAccepted).hint(
+                "Env files take letters, digits and `_`, not beginning with a digit: change it with `rename` \
+                 at the source, or leave it out with `select`",
+            ));
+        }
+    } else if !key.is_kubernetes() {
         let message = format!("Kubernetes does not accept the key {name}");
         return Some(invalid(subject, message, Reason::KeyNotAccepted).hint(
             "Keys are up to 253 of A-Z, a-z, 0-9, `-`, `_` and `.`: change it with `rename` at the source, \
@@ -73,6 +81,9 @@ fn check_size(
     path: &str,
     faults: &mut Faults,
 ) {
+    if matches!(target.destination, Destination::File(_)) {
+        return;
+    }
     let bytes: usize = data.values().map(SecretValue::len).sum();
     if bytes <= MAX_OBJECT_BYTES {
         return;

@@ -50,6 +50,7 @@ pub fn source(name: &str) -> ValidatedSource {
         rename: Rename::default(),
         require: Vec::new(),
         on_unavailable: OnUnavailable::KeepLast,
+        skipped: false,
     }
 }
 
@@ -72,6 +73,7 @@ pub fn target(name: &str, object: &str) -> ValidatedTarget {
 pub fn sync() -> ValidatedSync {
     ValidatedSync {
         id: sync_id("prod", "panbot"),
+        folder: std::path::PathBuf::new(),
         generation: 1,
         interval: Duration::from_mins(10),
         suspend: false,

@@ -20,6 +20,9 @@ use serde_json::{Value, json};
 
 use super::{Corner, testbed};
 
+/// The contract asks for Secrets and ConfigMaps here.
+const NO_FILES: &str = "a cluster holds no files";
+
 /// A corner with targets in it.
 pub(super) struct World {
     pub(super) targets: KubernetesTargets,
@@ -60,6 +63,7 @@ fn fields(destination: &Destination, key: &Key, value: Option<&SecretValue>) -> 
             Some(text) => json!({"data": {key: text}, "binaryData": {key: null}}),
             None => json!({"data": {key: null}, "binaryData": {key: base64(value)}}),
         },
+        (Destination::File(_), _) => unreachable!("{NO_FILES}"),
     }
 }
 
@@ -74,7 +78,7 @@ impl TargetWorld for World {
     }
 
     async fn plant(&self, destination: &Destination, data: &BTreeMap<Key, SecretValue>) {
-        let name = destination.object_name().as_str();
+        let name = destination.object_name();
         let by = PostParams {
             field_manager: Some("kubectl-create".to_owned()),
             ..PostParams::default()
@@ -89,6 +93,7 @@ impl TargetWorld for World {
                 let map = serde_json::from_value(metadata).unwrap();
                 self.config_maps().create(&by, &map).await.map(drop)
             }
+            Destination::File(_) => unreachable!("{NO_FILES}"),
         }
         .unwrap();
         for (key, value) in data {
@@ -97,7 +102,7 @@ impl TargetWorld for World {
     }
 
     async fn edit(&self, destination: &Destination, key: &Key, value: Option<&SecretValue>) {
-        let name = destination.object_name().as_str();
+        let name = destination.object_name();
         let by = PatchParams {
             field_manager: Some("kubectl-edit".to_owned()),
             ..PatchParams::default()
@@ -108,16 +113,18 @@ impl TargetWorld for World {
             Destination::ConfigMap(_) => {
                 self.config_maps().patch(name, &by, &patch).await.map(drop)
             }
+            Destination::File(_) => unreachable!("{NO_FILES}"),
         }
         .unwrap();
     }
 
     async fn delete(&self, destination: &Destination) {
-        let name = destination.object_name().as_str();
+        let name = destination.object_name();
         let plain = DeleteParams::default();
         match destination {
             Destination::Secret(_) => self.secrets().delete(name, &plain).await.map(drop),
             Destination::ConfigMap(_) => self.config_maps().delete(name, &plain).await.map(drop),
+            Destination::File(_) => unreachable!("{NO_FILES}"),
         }
         .unwrap();
     }

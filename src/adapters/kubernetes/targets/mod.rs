@@ -63,7 +63,7 @@ impl KubernetesTargets {
 #[async_trait]
 impl Targets for KubernetesTargets {
     async fn observe(&self, sync: &SyncId, target: &ValidatedTarget) -> Result<Observation, Fault> {
-        let place = Place::new(sync, target);
+        let place = Place::new(sync, target)?;
         let stored = self.find(&place).await?;
         Ok(stored.map_or(Observation::Absent, |stored| {
             Observation::Present(stored.observed(&place))
@@ -76,7 +76,7 @@ impl Targets for KubernetesTargets {
         target: &ValidatedTarget,
         write: Write,
     ) -> Result<Written, Fault> {
-        self.write_object(&Place::new(sync, target), write).await
+        self.write_object(&Place::new(sync, target)?, write).await
     }
 
     async fn remove(
@@ -85,6 +85,6 @@ impl Targets for KubernetesTargets {
         target: &ValidatedTarget,
         removal: Removal,
     ) -> Result<(), Fault> {
-        self.remove_keys(&Place::new(sync, target), &removal).await
+        self.remove_keys(&Place::new(sync, target)?, &removal).await
     }
 }

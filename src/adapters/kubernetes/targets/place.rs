@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::SyncId;
 use penstock_domain::reserved::field_manager;
 use penstock_domain::sync::{Destination, ValidatedTarget};
@@ -25,8 +26,9 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn new(sync: &'a SyncId, target: &'a ValidatedTarget) -> Self {
-        let name = target.destination.object_name().as_str();
+    /// Where `target` lies; a file lies nowhere here.
+    pub(super) fn new(sync: &'a SyncId, target: &'a ValidatedTarget) -> Result<Self, Fault> {
+        let name = target.destination.object_name();
         let kind = target.destination.kind();
         let common = |resource, labels, annotations, immutable| Self {
             resource,
@@ -39,7 +41,7 @@ impl<'a> Place<'a> {
             annotations,
             immutable,
         };
-        match &target.destination {
+        Ok(match &target.destination {
             Destination::Secret(secret) => Self {
                 secret_type: Some(secret.secret_type.as_str()),
                 ..common(
@@ -55,7 +57,12 @@ impl<'a> Place<'a> {
                 &map.annotations,
                 map.immutable,
             ),
-        }
+            Destination::File(_) => {
+                let subject = format!("{kind} {name}");
+                let message = "is no object of Kubernetes";
+                return Err(Fault::new(FaultClass::NotSupported, subject, message));
+            }
+        })
     }
 
     pub(super) fn namespace(&self) -> &'a penstock_domain::names::NamespaceName {

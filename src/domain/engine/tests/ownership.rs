@@ -508,7 +508,7 @@ fn cleaning_up_removes_only_what_was_ours_and_said_so() {
     lab.world.edit("Secret panbot", "X", Some("theirs"));
     let removed = lab
         .engine
-        .clean_up(&lab.sync.id)
+        .clean_up(&lab.sync.id, std::path::Path::new(""))
         .now_or_never()
         .unwrap()
         .unwrap();

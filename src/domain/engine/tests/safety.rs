@@ -65,6 +65,24 @@ fn a_path_that_never_existed_stalls_and_says_so() {
 }
 
 #[test]
+fn a_source_that_is_skipped_takes_nothing_away_and_holds_nothing_up() {
+    let mut lab = Lab::new();
+    lab.sync.sources.push(source("more"));
+    lab.world.answer("more", &[("M", "1")]);
+    lab.refresh();
+    lab.sync.sources[1].skipped = true;
+    lab.sync.generation += 1;
+    lab.world.fail("more", unavailable());
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    for _ in 0..3 {
+        lab.refresh();
+        assert_eq!(lab.content(), pairs(&[("A", "2"), ("B", "1"), ("M", "1")]));
+        lab.assert_ready();
+        assert!(!lab.condition(ConditionType::Stale).0);
+    }
+}
+
+#[test]
 fn an_empty_answer_waits_for_a_person_however_often_it_comes() {
     let mut lab = Lab::new();
     lab.refresh();

@@ -146,6 +146,7 @@ fn marks(target: &ValidatedTarget) -> Marks {
     match &target.destination {
         Destination::Secret(secret) => (secret.labels.clone(), secret.annotations.clone()),
         Destination::ConfigMap(map) => (map.labels.clone(), map.annotations.clone()),
+        Destination::File(_) => Marks::default(),
     }
 }
 
@@ -175,6 +176,7 @@ fn with(mut object: ObservedObject, target: &ValidatedTarget, write: Write) -> O
             object.immutable |= secret.immutable;
         }
         Destination::ConfigMap(map) => object.immutable |= map.immutable,
+        Destination::File(_) => {}
     }
     object
 }

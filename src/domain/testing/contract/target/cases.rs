@@ -85,7 +85,7 @@ async fn marks_of_the_spec_and_of_ours_are_observed(world: &dyn TargetWorld) {
             annotations,
             ..secret
         }),
-        other @ Destination::ConfigMap(_) => other,
+        other => other,
     };
     let at = At::new(world, &with(mark("a"), mark("b")));
     at.write(&content()).await;
@@ -268,14 +268,14 @@ async fn an_immutable_object_is_refused_unless_recreated(world: &dyn TargetWorld
                 immutable: true,
                 ..secret
             }),
-            other @ Destination::ConfigMap(_) => other,
+            other => other,
         },
         match config_map("a") {
             Destination::ConfigMap(map) => Destination::ConfigMap(ConfigMapDestination {
                 immutable: true,
                 ..map
             }),
-            other @ Destination::Secret(_) => other,
+            other => other,
         },
     ];
     for destination in immutable {
