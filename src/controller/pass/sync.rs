@@ -90,7 +90,8 @@ impl Worker {
         call: TurnCall<'_>,
         memory: &mut SyncMemory,
     ) -> Read {
-        let asked_for = refresh(sync) != sync.status().refresh.as_deref();
+        let status = sync.status();
+        let asked_for = refresh(sync) != status.refresh.as_deref() || is_approved(sync, &status);
         let repair_only = call.causes == Causes::TARGET && memory.engine.read_due().is_some();
         if repair_only && !asked_for {
             return Read::Done(Gathered::NotDue);
@@ -282,6 +283,15 @@ fn approval(sync: &TrackedSync) -> Option<Approval> {
         hash: hash.to_owned(),
         generation: generation.parse().ok()?,
         by: sync.annotations.get(BY_ANNOTATION).cloned(),
+    })
+}
+
+/// Whether the plan that waits was approved: it is carried out at once, if the sources still say the same.
+fn is_approved(sync: &TrackedSync, status: &SecretSyncStatus) -> bool {
+    let pending = status.pending_plan.as_ref();
+    let approval = approval(sync);
+    pending.zip(approval).is_some_and(|(pending, approval)| {
+        approval.hash == pending.hash && approval.generation == pending.generation
     })
 }
 

@@ -168,6 +168,7 @@ impl Engine {
         let now = self.ports.clock.now();
         findings.record_counter = Some(loaded.state.counter);
         findings.rebased = loaded.rebased;
+        findings.no_news = !content.fresh;
         let Some(bundle) = &content.bundle else {
             findings.keep_revision(&loaded.state);
             return;

@@ -47,7 +47,10 @@ pub(super) fn conditions(
             ConditionType::Reconciling,
             Some(reconciling(status, findings, &ready)),
         ),
-        (ConditionType::Stalled, Some(stalled(findings, &ready))),
+        (
+            ConditionType::Stalled,
+            Some(stalled(status, findings, &ready)),
+        ),
         (ConditionType::Drifted, Some(drifted(status))),
         (ConditionType::Stale, Some(stale(findings))),
         (ConditionType::RolledOut, rolled_out(status, findings)),
@@ -191,6 +194,9 @@ fn ready(status: &SecretSyncStatus, findings: &Findings) -> Verdict {
     if let Some(held) = findings.plan.as_ref().and_then(|plan| plan.held.as_ref()) {
         return verdict(false, held.reason, held.to_string());
     }
+    if let Some(waits) = still_waits(status, findings) {
+        return waits;
+    }
     if let Some(fault) = first_target_fault(findings) {
         return verdict(false, fault.reason, joined(target_faults(findings)));
     }
@@ -219,6 +225,17 @@ fn ready(status: &SecretSyncStatus, findings: &Findings) -> Verdict {
     )
 }
 
+/// What was said of the plan that waits for a person, while nothing new has been read.
+fn still_waits(status: &SecretSyncStatus, findings: &Findings) -> Option<Verdict> {
+    let pending = status.pending_plan.as_ref().filter(|_| findings.no_news)?;
+    let told = status.conditions.iter().find(|condition| {
+        condition.condition_type == ConditionType::Ready.as_str()
+            && condition.reason == pending.reason
+    })?;
+    let reason = Reason::ALL.iter().find(|one| one.as_str() == told.reason)?;
+    Some(verdict(false, *reason, told.message.clone()))
+}
+
 fn target_faults(findings: &Findings) -> impl Iterator<Item = &Fault> {
     let blocked = findings
         .plan
@@ -245,22 +262,22 @@ fn reconciling(status: &SecretSyncStatus, findings: &Findings, ready: &Verdict) 
     if phase == Some(RolloutPhase::Restarting) {
         return verdict(true, Reason::RollingOut, "workloads are being restarted");
     }
-    if ready.status == ConditionStatus::False && !is_final(findings) {
+    if ready.status == ConditionStatus::False && !is_final(status, findings) {
         return verdict(true, ready.reason, ready.message.clone());
     }
     verdict(false, ready.reason, "nothing is under way")
 }
 
 /// Nothing goes on until a person changes something.
-fn stalled(findings: &Findings, ready: &Verdict) -> Verdict {
-    if ready.status == ConditionStatus::False && is_final(findings) {
+fn stalled(status: &SecretSyncStatus, findings: &Findings, ready: &Verdict) -> Verdict {
+    if ready.status == ConditionStatus::False && is_final(status, findings) {
         return verdict(true, ready.reason, ready.message.clone());
     }
     verdict(false, ready.reason, "nothing waits for a person")
 }
 
 /// Whether everything that is wrong needs a person.
-fn is_final(findings: &Findings) -> bool {
+fn is_final(status: &SecretSyncStatus, findings: &Findings) -> bool {
     let held = findings.plan.as_ref().and_then(|plan| plan.held.as_ref());
     let mut faults = findings
         .stopped
@@ -269,7 +286,8 @@ fn is_final(findings: &Findings) -> bool {
         .chain(held)
         .chain(target_faults(findings))
         .peekable();
-    faults.peek().is_some() && faults.all(|fault| !fault.class.is_transient())
+    let waits = still_waits(status, findings).is_some();
+    (waits || faults.peek().is_some()) && faults.all(|fault| !fault.class.is_transient())
 }
 
 fn drifted(status: &SecretSyncStatus) -> Verdict {

@@ -51,6 +51,8 @@ pub struct Findings {
     pub target_revisions: BTreeMap<TargetName, String>,
     /// The plan.
     pub plan: Option<Plan>,
+    /// There was no news from the sources: what waited for a person waits still.
+    pub no_news: bool,
     /// Targets that were written, or failed to be.
     pub written: BTreeMap<TargetName, Result<Written, Fault>>,
     /// Targets that could not be looked at.
@@ -296,14 +298,17 @@ fn one_target(
         _ => as_seen(request, difference).unwrap_or((base.uid, base.resource_version)),
     };
     let revision = findings.target_revisions.get(&difference.target).cloned();
+    let waits = former.filter(|former| {
+        former.state == TargetState::Pending && still_pending(request, findings).is_some()
+    });
     TargetStatus {
         name: difference.target.to_string(),
-        state: TargetState::Synced,
+        state: waits.map_or(TargetState::Synced, |former| former.state),
         key_count: u32::try_from(difference.wanted.len()).ok(),
         revision: revision.or(base.revision),
         uid,
         resource_version,
-        message: foreign_note(difference),
+        message: waits.map_or_else(|| foreign_note(difference), |former| former.message.clone()),
     }
 }
 
@@ -369,7 +374,16 @@ fn foreign_note(difference: &TargetDiff) -> Option<String> {
     })
 }
 
+/// The plan that waited for a person before this pass, and still does: nothing has been read since.
+fn still_pending<'a>(request: PassRequest<'a>, findings: &Findings) -> Option<&'a PendingPlan> {
+    let pending = request.status.pending_plan.as_ref()?;
+    (findings.no_news && pending.generation == request.sync.generation).then_some(pending)
+}
+
 fn pending(request: PassRequest<'_>, findings: &Findings) -> Option<PendingPlan> {
+    if let Some(pending) = still_pending(request, findings) {
+        return Some(pending.clone());
+    }
     let plan = findings.plan.as_ref()?;
     let held = plan.held.as_ref()?;
     let total = |change| {

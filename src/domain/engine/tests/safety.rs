@@ -317,3 +317,37 @@ fn no_value_appears_in_status_events_or_audit() {
     let sealed = lab.world.record().unwrap();
     assert!(!String::from_utf8_lossy(&sealed).contains("marker-value"));
 }
+
+/// What the vault says was not read again: that is no reason to forget what it said.
+#[test]
+fn a_pass_without_a_read_keeps_the_plan_that_waits() {
+    let mut lab = Lab::new();
+    lab.world.answer("vault", FIVE);
+    lab.refresh();
+    lab.world.answer("vault", &[("A", "1")]);
+    lab.refresh();
+    lab.refresh();
+    lab.assert_not_ready(Reason::ApprovalRequired);
+    let waits = lab.status.clone();
+    assert!(waits.pending_plan.is_some());
+    lab.look();
+    assert_eq!(lab.status, waits);
+
+    lab.world.edit("Secret panbot", "A", Some("edited"));
+    lab.look();
+    assert_eq!(lab.content(), pairs(FIVE));
+    lab.assert_not_ready(Reason::ApprovalRequired);
+    assert_eq!(lab.status.pending_plan, waits.pending_plan);
+    assert!(lab.condition(ConditionType::Stalled).0);
+
+    // A vault that does not answer has taken nothing back, either.
+    lab.world.fail("vault", unavailable());
+    lab.refresh();
+    assert_eq!(lab.status.pending_plan, waits.pending_plan);
+    lab.world.answer("vault", &[("A", "1")]);
+    lab.approve_pending();
+    lab.refresh();
+    assert_eq!(lab.content(), pairs(&[("A", "1")]));
+    lab.assert_ready();
+    assert_eq!(lab.status.pending_plan, None);
+}
