@@ -239,7 +239,7 @@ pub fn step(
     match (restart.times_set, set_here) {
         (0, _) => Step::Attention(Reason::RestartBudgetExhausted, budget_text(&sync.rollout)),
         (times, true) if times >= MAX_TIMES_SET => {
-            Step::Attention(Reason::RestartContested, contested_text())
+            Step::Attention(Reason::RestartContested, contested_text(workload))
         }
         (_, true) => Step::MarkAgain,
         (_, false) => Step::Mark,
@@ -254,10 +254,17 @@ pub(crate) fn budget_text(rollout: &Rollout) -> String {
     )
 }
 
-fn contested_text() -> String {
-    "another manager has removed the restart marker from the pod template twice: let it ignore \
-     annotations under penstock.dev/, or restart the workload yourself"
-        .to_owned()
+/// Who removed it, the API server does not remember: only who manages the workload besides.
+fn contested_text(workload: &WorkloadView) -> String {
+    let who = if workload.managers.is_empty() {
+        "whoever else manages it".to_owned()
+    } else {
+        format!("its other managers ({})", workload.managers.join(", "))
+    };
+    format!(
+        "has lost its restart marker twice: let {who} ignore annotations of the pod template under \
+         penstock.dev/, or restart the workload yourself"
+    )
 }
 
 fn progress(

@@ -45,6 +45,8 @@ pub(super) struct OwnerReference {
 pub(super) struct ManagedFields {
     pub(super) manager: String,
     pub(super) operation: String,
+    /// `status` and the like; empty for the object itself.
+    pub(super) subresource: String,
     pub(super) time: Option<Timestamp>,
     #[serde(rename = "fieldsV1")]
     pub(super) fields: OwnedFields,

@@ -126,6 +126,7 @@ pub fn deployment(name: &str, secret: &str, keys: &[&str]) -> WorkloadView {
         on_delete: false,
         stalled: None,
         controlled_by: None,
+        managers: Vec::new(),
         annotations: BTreeMap::new(),
         template_annotations: BTreeMap::new(),
         uses: vec![Use {

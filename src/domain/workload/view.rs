@@ -91,6 +91,9 @@ pub struct WorkloadView {
     pub stalled: Option<String>,
     /// The object that owns it as controller (`Kind/name`), if any.
     pub controlled_by: Option<String>,
+    /// Who else manages it, by name and at most a few: the field managers that the API server remembers, besides
+    /// Penstock and the controllers of Kubernetes.
+    pub managers: Vec<String>,
     /// Annotations of the workload that concern restarts, ours and Reloader's.
     pub annotations: BTreeMap<String, String>,
     /// Annotations of the pod template under `penstock.dev/`.

@@ -1,16 +1,25 @@
 //! From a workload of the API server to what the rollout sees of it. Pure.
 
+use std::collections::BTreeSet;
+
 use kube::core::Selector;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::{NamespaceName, ObjectName};
-use penstock_domain::reserved::is_reserved_metadata;
+use penstock_domain::reserved::{MARKER_FIELD_MANAGER, is_reserved_metadata};
 use penstock_domain::sync::WorkloadKind;
 use penstock_domain::workload::{WorkloadId, WorkloadView, uses};
 
+use super::super::object::Metadata;
 use super::object::{Status, Workload};
 
 /// The longest reason that is taken over from a status.
 const MAX_WORD: usize = 64;
+/// The longest name of a field manager (Kubernetes: validation of managedFields).
+const MAX_MANAGER: usize = 128;
+/// The most managers that are named.
+const MAX_MANAGERS: usize = 5;
+/// The field manager of the controllers that come with Kubernetes.
+const KUBERNETES_CONTROLLERS: &str = "kube-controller-manager";
 /// The domain of Reloader's annotations, all of which concern restarts.
 const RELOADER: &str = "reloader.stakater.com";
 
@@ -41,6 +50,7 @@ impl Workload {
         let controlled_by = metadata
             .controller()
             .map(|owner| format!("{}/{}", owner.kind, owner.name));
+        let managers = managers(&metadata);
         let counts = Counts::of(kind, spec.replicas, &status);
         Ok(Some(WorkloadView {
             id: WorkloadId {
@@ -59,6 +69,7 @@ impl Workload {
             on_delete: spec.update_strategy.kind == "OnDelete",
             stalled: stalled(&status),
             controlled_by,
+            managers,
             annotations: metadata
                 .annotations
                 .into_iter()
@@ -124,6 +135,28 @@ fn stalled(status: &Status) -> Option<String> {
     failing("Progressing", "False")
         .or_else(|| failing("ReplicaFailure", "True"))
         .or_else(|| (status.phase == "Degraded").then(|| status.phase.clone()))
+}
+
+/// Who manages the object itself besides Penstock and Kubernetes' own controllers, whose writes follow from those
+/// of others.
+fn managers(metadata: &Metadata) -> Vec<String> {
+    let others = metadata.managed_fields.iter().filter(|entry| {
+        entry.subresource.is_empty()
+            && entry.manager != MARKER_FIELD_MANAGER
+            && entry.manager != KUBERNETES_CONTROLLERS
+    });
+    let names: BTreeSet<String> = others
+        .filter_map(|entry| manager_name(&entry.manager))
+        .collect();
+    names.into_iter().take(MAX_MANAGERS).collect()
+}
+
+/// A manager's name, if it looks like one (Kubernetes: up to 128 printable characters): nothing else goes into
+/// our messages.
+fn manager_name(text: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte);
+    let good = !text.is_empty() && text.len() <= MAX_MANAGER && text.bytes().all(plain);
+    good.then(|| text.to_owned())
 }
 
 /// A reason of somebody else's, if it is a word as reasons are: nothing else goes into our messages.
@@ -266,6 +299,29 @@ mod tests {
         let mut dying = object(&json!({}), &json!({}));
         dying["metadata"]["deletionTimestamp"] = json!("2026-11-22T10:00:00Z");
         assert_eq!(view(WorkloadKind::Deployment, dying), None);
+    }
+
+    #[test]
+    fn other_managers_are_named_but_for_controllers_and_what_is_no_name() {
+        let managed = |entries: &[(&str, &str)]| {
+            let mut object = object(&json!({}), &json!({}));
+            let entry = |(manager, subresource): &(&str, &str)| json!({"manager": manager, "operation": "Update", "subresource": subresource});
+            object["metadata"]["managedFields"] = entries.iter().map(entry).collect();
+            view(WorkloadKind::Deployment, object).unwrap().managers
+        };
+        let all = [
+            ("helm", ""),
+            ("argocd-controller", ""),
+            ("helm", ""),
+            ("somebody", "status"),
+            ("kube-controller-manager", ""),
+            (MARKER_FIELD_MANAGER, ""),
+            ("two words", ""),
+        ];
+        assert_eq!(managed(&all), ["argocd-controller", "helm"]);
+        let many: Vec<String> = (0..20).map(|number| format!("m{number}")).collect();
+        let many: Vec<_> = many.iter().map(|name| (name.as_str(), "")).collect();
+        assert_eq!(managed(&many).len(), MAX_MANAGERS);
     }
 
     #[test]
