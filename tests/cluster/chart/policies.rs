@@ -265,6 +265,16 @@ async fn the_operator_changes_nothing_of_a_sync_but_finalizer_and_status() -> Ou
         )
         .await?;
     }
+    // The right is the cluster's; the policy holds it to what is served.
+    let foreign = Namespace::create(&setting.admin, "foreign").await?;
+    foreign.apply(SYNC).await?;
+    let operator = setting.operator(testbed).await?;
+    let elsewhere: Api<SecretSync> = Api::namespaced(operator, foreign.name());
+    let hold = json!({"metadata": {"finalizers": ["penstock.dev/cleanup"]}});
+    assert!(refused(
+        merge(&elsewhere, "shop", &hold, true).await,
+        &policy
+    )?);
     let status = json!({"status": {"summary": "1/1"}});
     api.patch_status("shop", &PatchParams::default(), &Patch::Merge(&status))
         .await?;

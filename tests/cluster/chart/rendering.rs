@@ -157,6 +157,7 @@ async fn the_rights_are_exactly_these() -> Outcome {
         "* penstock.dev/clustersecretstores: list,watch",
         "* penstock.dev/clustersecretsyncs/status: patch",
         "* penstock.dev/clustersecretsyncs: list,watch",
+        "* penstock.dev/secretsyncs: patch",
         "apps /secrets [penstock-installation-key]: get",
         "apps /secrets,configmaps: get,list,watch",
         "apps /secrets: create",
@@ -172,7 +173,6 @@ async fn the_rights_are_exactly_these() -> Outcome {
         "prod events.k8s.io/events: create",
         "prod penstock.dev/secretsyncs,secretstores: list,watch",
         "prod penstock.dev/secretsyncs/status,secretstores/status: patch",
-        "prod penstock.dev/secretsyncs: patch",
     ];
     assert_eq!(rights(&objects), expected);
     Ok(())
@@ -215,7 +215,7 @@ async fn what_is_switched_off_leaves_no_right_behind() -> Outcome {
         .iter()
         .filter(|right| right.starts_with('*'))
         .collect();
-    assert_eq!(of_the_cluster.len(), 1, "{of_the_cluster:?}");
+    assert_eq!(of_the_cluster.len(), 2, "{of_the_cluster:?}");
     Ok(())
 }
 
