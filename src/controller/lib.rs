@@ -13,6 +13,7 @@ pub mod leadership;
 mod objects;
 mod pass;
 mod patch;
+mod pauses;
 mod preflight;
 mod problem;
 mod queue;

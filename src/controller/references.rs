@@ -14,6 +14,7 @@ use penstock_observability::telemetry::ReferenceNotWatched;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::objects::Outline;
+use crate::pauses::GrowingPauses;
 use crate::watches::{Watchable, Watcher, version};
 use crate::world::{Change, ObjectKey, ObjectKind, Version};
 
@@ -107,7 +108,9 @@ impl Known {
 
 async fn follow_one<K: Watchable>(watcher: Watcher, key: ObjectKey, api: Api<K>) {
     let config = Config::default().fields(&format!("metadata.name={}", key.name));
-    let mut events = watcher::watcher(api, config).default_backoff().boxed();
+    let mut events = watcher::watcher(api, config)
+        .backoff(GrowingPauses::default())
+        .boxed();
     let mut known = Known::default();
     let mut listed = None;
     while let Some(event) = events.next().await {

@@ -24,6 +24,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 
 use crate::objects::{Lean, Outline};
+use crate::pauses::GrowingPauses;
 use crate::problem::describe;
 use crate::settings::Settings;
 use crate::world::{
@@ -160,7 +161,9 @@ impl Watcher {
         feed: Feed,
         take: impl Fn(K, Presence) -> Option<Change>,
     ) {
-        let mut events = watcher(api, config(&feed)).default_backoff().boxed();
+        let mut events = watcher(api, config(&feed))
+            .backoff(GrowingPauses::default())
+            .boxed();
         let mut listing = Listing::default();
         while let Some(event) = events.next().await {
             let change = match event {
