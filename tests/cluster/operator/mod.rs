@@ -3,6 +3,8 @@
 //! [`CASES.md`](CASES.md) maps what others test to what is tested here.
 
 mod bad_input;
+mod cases;
 mod eso_matrix;
 mod first_sync;
 mod kills;
+mod rules;

@@ -23,6 +23,23 @@ impl Stage {
         &self,
         identity: &str,
     ) -> Result<Operator, Failure> {
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_penstock"));
+        self.start_binary(identity, binary).await
+    }
+
+    /// Starts a process of a newer version, as an upgrade would: the same program under another version. It
+    /// ends when it is dropped.
+    pub(in crate::cluster) async fn start_newer_version(
+        &self,
+        identity: &str,
+    ) -> Result<Operator, Failure> {
+        let binary = self.testbed.keeper.directory().join("penstock-newer");
+        let binary = newer_version(binary).await?;
+        self.start_binary(&format!("{identity}-newer"), binary)
+            .await
+    }
+
+    async fn start_binary(&self, identity: &str, binary: PathBuf) -> Result<Operator, Failure> {
         let port = free_port()?;
         let installed = &self.place.installed;
         let mut environment = installed.environment.clone();
@@ -30,7 +47,7 @@ impl Stage {
         environment.insert("PENSTOCK_IDENTITY".into(), identity.to_owned());
         let options = OperatorOptions {
             name: format!("{}-{identity}", self.place.namespace),
-            binary: PathBuf::from(env!("CARGO_BIN_EXE_penstock")),
+            binary,
             kubeconfig: self.place.kubeconfig.clone(),
             arguments: [&installed.arguments[..], &self.place.arguments[..]].concat(),
             environment,
@@ -102,4 +119,35 @@ impl Stage {
 
 fn no_operator() -> Failure {
     Failure::because("the operator was not started")
+}
+
+/// What the program calls itself.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A copy of the program that calls itself by a newer version, of as many bytes, everywhere.
+async fn newer_version(copy: PathBuf) -> Result<PathBuf, Failure> {
+    let newer: String = VERSION
+        .chars()
+        .map(|letter| if letter.is_ascii_digit() { '9' } else { letter })
+        .collect();
+    let mut program = std::fs::read(env!("CARGO_BIN_EXE_penstock"))?;
+    let places: Vec<usize> = program
+        .windows(VERSION.len())
+        .enumerate()
+        .filter(|(_, bytes)| *bytes == VERSION.as_bytes())
+        .map(|(at, _)| at)
+        .collect();
+    for at in places {
+        program[at..at + newer.len()].copy_from_slice(newer.as_bytes());
+    }
+    std::fs::write(&copy, program)?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&copy, mode)?;
+    let told = tokio::process::Command::new(&copy)
+        .arg("--version")
+        .output()
+        .await?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains(&newer), "{told}");
+    Ok(copy)
 }

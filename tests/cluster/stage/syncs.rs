@@ -91,6 +91,21 @@ impl Stage {
         Ok(list.items)
     }
 
+    /// The stores of the namespace, as whoever made them would apply them once more.
+    pub(in crate::cluster) async fn store_documents(&self) -> Result<Vec<String>, Failure> {
+        let stores = self.objects("SecretStore").await?;
+        let document = |store: DynamicObject| {
+            json!({
+                "apiVersion": "penstock.dev/v1alpha1",
+                "kind": "SecretStore",
+                "metadata": {"name": store.metadata.name},
+                "spec": store.data["spec"],
+            })
+            .to_string()
+        };
+        Ok(stores.into_iter().map(document).collect())
+    }
+
     fn dynamic(&self, kind: &str) -> Api<DynamicObject> {
         let resource = GroupVersionKind::gvk("penstock.dev", "v1alpha1", kind);
         let resource = ApiResource::from_gvk(&resource);
