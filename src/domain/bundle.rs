@@ -9,6 +9,8 @@ use crate::secret::SecretValue;
 pub const MAX_KEYS: usize = 10_000;
 /// The most bytes, keys and values together, that one bundle may have.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// The most bytes that the answers of all sources of one sync may have together, before selection leaves some out.
+pub const MAX_ANSWERED_BYTES: usize = 2 * MAX_BYTES;
 
 /// One value as a source returned it, before selection and renaming.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +86,16 @@ pub struct BundleEntry {
 /// The merged, transformed map of key to value that a sync produces.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Bundle(pub BTreeMap<Key, BundleEntry>);
+
+impl Snapshot {
+    /// Bytes of names and values.
+    pub fn bytes(&self) -> usize {
+        let entries = self.entries.iter();
+        entries
+            .map(|entry| entry.name.len() + entry.path.len() + entry.value.len())
+            .sum()
+    }
+}
 
 impl Bundle {
     /// Keys and values in the order of keys.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use futures::channel::oneshot;
-use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 
 use super::{Engine, Memory};
 use crate::api::status::{SourceState, SourceStatus};
 use crate::audit::{AuditAction, AuditEntry};
-use crate::bundle::{Bundle, Snapshot, SourceVersion};
+use crate::bundle::{Bundle, MAX_ANSWERED_BYTES, Snapshot, SourceVersion};
 use crate::conditions::Reason;
 use crate::content::Gathered;
 use crate::fault::{Fault, FaultClass};
@@ -17,6 +17,9 @@ use crate::names::SourceName;
 use crate::ports::Freshness;
 use crate::render::{self, SourceAnswer, TemplateTexts};
 use crate::sync::{OnUnavailable, ValidatedSource, ValidatedSync};
+
+/// Sources of one sync that are read at the same time.
+const READS_AT_ONCE: usize = 8;
 
 /// Whether sources are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +50,15 @@ impl Engine {
             } else {
                 Freshness::Within(sync.interval / 2)
             };
-        let reads = sync
-            .sources
-            .iter()
-            .map(|source| self.read_one(sync, source, freshness));
-        let (answers, templates) = futures::join!(join_all(reads), self.templates(sync));
+        let reads = self.read_all(sync, freshness);
+        let (answers, templates) = futures::join!(reads, self.templates(sync));
+        let answers = match answers {
+            Ok(answers) => answers,
+            Err(fault) => {
+                memory.set_due(false, sync, now);
+                return Gathered::Unusable(vec![fault]);
+            }
+        };
         let states: Vec<_> = sync
             .sources
             .iter()
@@ -78,6 +85,28 @@ impl Engine {
             memory.versions = versions;
         }
         gathered
+    }
+
+    /// The answers in the order of the spec. Too much of them ends it, and drops them, before all are in: no more
+    /// memory is ever spent on one sync.
+    async fn read_all(
+        &self,
+        sync: &ValidatedSync,
+        freshness: Freshness,
+    ) -> Result<Vec<Result<Snapshot, Fault>>, Fault> {
+        let mut reads = Vec::with_capacity(sync.sources.len());
+        for source in &sync.sources {
+            reads.push(self.read_one(sync, source, freshness));
+        }
+        let mut reads = stream::iter(reads).buffered(READS_AT_ONCE);
+        let mut answers = Vec::with_capacity(sync.sources.len());
+        let mut room = MAX_ANSWERED_BYTES;
+        while let Some(answer) = reads.next().await {
+            let bytes = answer.as_ref().map_or(0, Snapshot::bytes);
+            room = room.checked_sub(bytes).ok_or_else(too_much)?;
+            answers.push(answer);
+        }
+        Ok(answers)
     }
 
     async fn read_one(
@@ -153,6 +182,13 @@ impl Answers {
         let templates = self.templates.as_ref();
         templates.is_ok_and(|templates| render::hashes_passwords(sync, templates))
     }
+}
+
+fn too_much() -> Fault {
+    let message = format!("their answers are more than {MAX_ANSWERED_BYTES} bytes together");
+    Fault::new(FaultClass::Invalid, "spec.sources", message)
+        .because(Reason::TooLarge)
+        .hint("Name narrower paths, or split them over several SecretSyncs")
 }
 
 fn not_rendered() -> Fault {

@@ -19,7 +19,7 @@ use super::derive::derive;
 use super::faults::{Faults, invalid, member_path, shown};
 use super::ssh::public_key;
 use super::template::{Engine, RenderTemplate, Rendered};
-use crate::bundle::{Bundle, BundleEntry, Provenance};
+use crate::bundle::{Bundle, BundleEntry, MAX_BYTES, Provenance};
 use crate::conditions::Reason;
 use crate::fault::Fault;
 use crate::keys::InstallationKey;
@@ -47,11 +47,16 @@ pub(super) fn transform(
         engine: Engine::new(&sync.id, key, merged.clone(), &spec.optional),
     };
     let mut made = BTreeMap::new();
+    let mut room = MAX_BYTES;
     for (name, making) in &spec.data {
         let path = member_path("spec.transform.data", name.as_str());
         match maker.make(&path, making) {
             Ok(Some(entry)) => {
+                let left = room.checked_sub(entry.value.len());
                 made.insert(name.clone(), entry);
+                // Too large already, which the check of the whole tells: no memory is spent on the rest.
+                let Some(left) = left else { break };
+                room = left;
             }
             Ok(None) => {}
             Err(fault) => faults.push(*fault),

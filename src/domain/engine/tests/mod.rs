@@ -1,6 +1,7 @@
 //! The engine's behaviour, told in a world in memory.
 
 mod aside;
+mod bounds;
 mod crashes;
 mod lab;
 mod ownership;
