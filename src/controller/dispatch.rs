@@ -84,8 +84,8 @@ impl Dispatcher {
             .metrics
             .ask_about_syncs(Some(Box::new(move || states(&world, &seen))));
         Self {
+            queue: Queue::new(parts.concurrency),
             parts,
-            queue: Queue::new(),
             memories: HashMap::new(),
             turns: JoinSet::new(),
             subjects: HashMap::new(),

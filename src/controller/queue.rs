@@ -3,10 +3,12 @@
 //! - One object is worked on by one worker at a time; what wakes it meanwhile is kept for afterwards.
 //! - Wakes of one object melt into one run that knows all its causes.
 //! - What somebody waits for (a new object, an edit, a repair) goes before routine.
+//! - No party, which is a namespace, takes all workers: one whose vaults never answer holds up itself.
 //! - After a run an object rests for a moment, whatever wakes it: no status is written more than once a
 //!   second, and a fight with another controller costs little.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Debug;
 use std::hash::Hash;
 use std::time::Duration;
 
@@ -88,22 +90,77 @@ struct Entry {
     rests_until: Option<Instant>,
 }
 
-/// All objects and their next turns.
+/// An object that belongs to a party.
+pub(crate) trait OfParty {
+    /// Whose objects share workers.
+    type Party: Clone + Debug + Eq + Hash;
+
+    /// Whose it is.
+    fn party(&self) -> Self::Party;
+}
+
+/// A party may have this many times as many workers as are left over. So there are always some left: alone it
+/// gets three quarters of all, and the more parties are busy, the less each (Choudhury and Hahne, "Dynamic
+/// queue length thresholds", 1998).
+const TIMES_THE_REST: usize = 3;
+
+/// The objects of one party that wait for a turn.
 #[derive(Debug)]
-pub(crate) struct Queue<K> {
-    entries: HashMap<K, Entry>,
+struct Lane<K> {
     urgent: BTreeSet<(Instant, K)>,
     routine: BTreeSet<(Instant, K)>,
     running: usize,
 }
 
-impl<K: Clone + Eq + Hash + Ord> Queue<K> {
-    /// An empty queue.
-    pub(crate) fn new() -> Self {
+impl<K> Default for Lane<K> {
+    fn default() -> Self {
         Self {
-            entries: HashMap::new(),
             urgent: BTreeSet::new(),
             routine: BTreeSet::new(),
+            running: 0,
+        }
+    }
+}
+
+impl<K: Ord> Lane<K> {
+    /// What comes first of what is due.
+    fn first(&self, now: Instant) -> Option<(Urgency, &(Instant, K))> {
+        let due = |set: &BTreeSet<(Instant, K)>| set.first().is_some_and(|(due, _)| *due <= now);
+        if due(&self.urgent) {
+            self.urgent.first().map(|first| (Urgency::Urgent, first))
+        } else if due(&self.routine) {
+            self.routine.first().map(|first| (Urgency::Routine, first))
+        } else {
+            None
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let first = |set: &BTreeSet<(Instant, K)>| set.first().map(|(due, _)| *due);
+        earlier(first(&self.urgent), first(&self.routine))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running == 0 && self.urgent.is_empty() && self.routine.is_empty()
+    }
+}
+
+/// All objects and their next turns.
+#[derive(Debug)]
+pub(crate) struct Queue<K: OfParty> {
+    entries: HashMap<K, Entry>,
+    lanes: HashMap<K::Party, Lane<K>>,
+    workers: usize,
+    running: usize,
+}
+
+impl<K: OfParty + Clone + Eq + Hash + Ord> Queue<K> {
+    /// An empty queue for this many workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        Self {
+            entries: HashMap::new(),
+            lanes: HashMap::new(),
+            workers,
             running: 0,
         }
     }
@@ -120,15 +177,11 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         });
     }
 
-    /// The most urgent object that is due, and among equals the one that is due longest. It must be given
-    /// back by [`Queue::finish`].
+    /// The most urgent object that is due, and among equals the one that is due longest, of all whose party may
+    /// have a worker. It must be given back by [`Queue::finish`].
     pub(crate) fn next(&mut self, now: Instant) -> Option<Turn<K>> {
-        let due = |set: &BTreeSet<(Instant, K)>| {
-            set.first()
-                .filter(|(due, _)| *due <= now)
-                .map(|(due, key)| (*due, key.clone()))
-        };
-        let (due, key) = due(&self.urgent).or_else(|| due(&self.routine))?;
+        let due = self.open_lanes().filter_map(|lane| lane.first(now)).min();
+        let (due, key) = due.map(|(_, (due, key))| (*due, key.clone()))?;
         let mut causes = Causes::default();
         self.change(key.clone(), |entry| {
             if let Some(woken) = entry.woken.take() {
@@ -141,6 +194,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
             entry.running = true;
         });
         self.running += 1;
+        self.lanes.entry(key.party()).or_default().running += 1;
         Some(Turn {
             key,
             causes,
@@ -154,7 +208,7 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         if !self.entries.get(key).is_some_and(|entry| entry.running) {
             return;
         }
-        self.running = self.running.saturating_sub(1);
+        self.give_back(key);
         self.change(key.clone(), |entry| {
             entry.running = false;
             entry.rests_until = Some(rest);
@@ -165,28 +219,49 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
     /// The turn of `key` ended, and its object is no more. It is forgotten, unless it was woken meanwhile:
     /// then another of its name has come.
     pub(crate) fn retire(&mut self, key: &K) {
-        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.running) else {
+        let Some(entry) = self.entries.get(key).filter(|entry| entry.running) else {
             return;
         };
-        self.running = self.running.saturating_sub(1);
-        if entry.woken.is_none() {
-            self.entries.remove(key);
-        } else {
+        let is_woken = entry.woken.is_some();
+        self.give_back(key);
+        if is_woken {
             self.change(key.clone(), |entry| entry.running = false);
+        } else {
+            self.entries.remove(key);
         }
     }
 
-    /// When the next object is due.
+    /// When the next object is due whose party may have a worker.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        let first = |set: &BTreeSet<(Instant, K)>| set.first().map(|(due, _)| *due);
-        earlier(first(&self.urgent), first(&self.routine))
+        self.open_lanes().filter_map(Lane::next_due).min()
     }
 
     /// How many objects are due and wait at `now`.
     pub(crate) fn waiting(&self, now: Instant) -> usize {
         let due =
             |set: &BTreeSet<(Instant, K)>| set.iter().take_while(|(due, _)| *due <= now).count();
-        due(&self.urgent) + due(&self.routine)
+        let lanes = self.lanes.values();
+        lanes
+            .map(|lane| due(&lane.urgent) + due(&lane.routine))
+            .sum()
+    }
+
+    /// The lanes of parties that may have one more worker.
+    fn open_lanes(&self) -> impl Iterator<Item = &Lane<K>> {
+        let rest = self.workers.saturating_sub(self.running);
+        let lanes = self.lanes.values();
+        lanes.filter(move |lane| lane.running < TIMES_THE_REST * rest)
+    }
+
+    fn give_back(&mut self, key: &K) {
+        self.running = self.running.saturating_sub(1);
+        let party = key.party();
+        if let Some(lane) = self.lanes.get_mut(&party) {
+            lane.running = lane.running.saturating_sub(1);
+            if lane.is_idle() {
+                self.lanes.remove(&party);
+            }
+        }
     }
 
     /// How many objects are worked on.
@@ -200,22 +275,24 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         let before = entry_slot(entry);
         change(entry);
         let after = entry_slot(entry);
-        if before != after {
-            self.unlist(key.clone(), before);
-            match after {
-                Some((Urgency::Urgent, due)) => self.urgent.insert((due, key)),
-                Some((Urgency::Routine, due)) => self.routine.insert((due, key)),
-                None => false,
-            };
+        if before == after {
+            return;
         }
-    }
-
-    fn unlist(&mut self, key: K, slot: Option<(Urgency, Instant)>) {
-        match slot {
-            Some((Urgency::Urgent, due)) => self.urgent.remove(&(due, key)),
-            Some((Urgency::Routine, due)) => self.routine.remove(&(due, key)),
+        let party = key.party();
+        let lane = self.lanes.entry(party.clone()).or_default();
+        match before {
+            Some((Urgency::Urgent, due)) => lane.urgent.remove(&(due, key.clone())),
+            Some((Urgency::Routine, due)) => lane.routine.remove(&(due, key.clone())),
             None => false,
         };
+        match after {
+            Some((Urgency::Urgent, due)) => lane.urgent.insert((due, key)),
+            Some((Urgency::Routine, due)) => lane.routine.insert((due, key)),
+            None => false,
+        };
+        if lane.is_idle() {
+            self.lanes.remove(&party);
+        }
     }
 }
 
@@ -247,6 +324,15 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// What stands before a slash.
+    impl OfParty for &'static str {
+        type Party = &'static str;
+
+        fn party(&self) -> &'static str {
+            self.split_once('/').map_or("", |(party, _)| party)
+        }
+    }
+
     fn turn(key: &'static str, causes: Causes) -> Turn<&'static str> {
         Turn {
             key,
@@ -257,7 +343,7 @@ mod tests {
 
     #[test]
     fn what_somebody_waits_for_goes_before_routine() {
-        let (mut queue, now) = (Queue::new(), Instant::now());
+        let (mut queue, now) = (Queue::new(8), Instant::now());
         queue.wake("old", now - SECOND, Urgency::Routine, Causes::SCHEDULE);
         queue.wake("new", now, Urgency::Urgent, Causes::EDIT);
         queue.wake("later", now + SECOND, Urgency::Urgent, Causes::EDIT);
@@ -270,7 +356,7 @@ mod tests {
 
     #[test]
     fn wakes_melt_into_one_turn_that_knows_all_causes() {
-        let (mut queue, now) = (Queue::new(), Instant::now());
+        let (mut queue, now) = (Queue::new(8), Instant::now());
         queue.wake("a", now + SECOND, Urgency::Routine, Causes::SOURCE);
         queue.wake("a", now, Urgency::Urgent, Causes::TARGET);
         queue.wake("a", now + 2 * SECOND, Urgency::Routine, Causes::EDIT);
@@ -282,7 +368,7 @@ mod tests {
 
     #[test]
     fn an_object_is_never_worked_on_twice_at_once() {
-        let (mut queue, now) = (Queue::new(), Instant::now());
+        let (mut queue, now) = (Queue::new(8), Instant::now());
         queue.wake("a", now, Urgency::Urgent, Causes::EDIT);
         assert!(queue.next(now).is_some());
         queue.wake("a", now, Urgency::Urgent, Causes::TARGET);
@@ -295,7 +381,7 @@ mod tests {
 
     #[test]
     fn what_comes_in_between_does_not_put_off_what_is_scheduled() {
-        let (mut queue, now) = (Queue::new(), Instant::now());
+        let (mut queue, now) = (Queue::new(8), Instant::now());
         queue.wake("a", now, Urgency::Urgent, Causes::EDIT);
         assert_eq!(queue.next(now), Some(turn("a", Causes::EDIT)));
         queue.finish(&"a", now, Some(now + 2 * SECOND));
@@ -309,7 +395,7 @@ mod tests {
 
     #[test]
     fn after_a_turn_it_rests_whatever_wakes_it() {
-        let (mut queue, now) = (Queue::new(), Instant::now());
+        let (mut queue, now) = (Queue::new(8), Instant::now());
         queue.wake("a", now, Urgency::Urgent, Causes::EDIT);
         assert!(queue.next(now).is_some());
         queue.finish(&"a", now + SECOND, None);
@@ -321,17 +407,56 @@ mod tests {
 
     #[test]
     fn what_is_gone_is_forgotten() {
-        let (mut queue, now) = (Queue::new(), Instant::now());
+        let (mut queue, now) = (Queue::new(8), Instant::now());
         queue.wake("a", now, Urgency::Urgent, Causes::DELETION);
         assert!(queue.next(now).is_some());
         queue.retire(&"a");
         assert_eq!((queue.next_due(), queue.running()), (None, 0));
-        assert!(queue.entries.is_empty());
+        assert!(queue.entries.is_empty() && queue.lanes.is_empty());
+    }
+
+    #[test]
+    fn a_party_that_never_ends_leaves_workers_for_the_others() {
+        let (mut queue, now) = (Queue::new(8), Instant::now());
+        let greedy: Vec<&'static str> = (0..20)
+            .map(|number| &*format!("greedy/{number:02}").leak())
+            .collect();
+        for key in greedy {
+            queue.wake(key, now, Urgency::Urgent, Causes::EDIT);
+        }
+        let taken: Vec<_> = std::iter::from_fn(|| queue.next(now)).collect();
+        assert_eq!(taken.len(), 6, "three quarters of the workers");
+        assert_eq!((queue.next_due(), queue.waiting(now)), (None, 14));
+
+        let later = now + SECOND;
+        queue.wake("modest/a", later, Urgency::Routine, Causes::SCHEDULE);
+        assert_eq!(
+            queue.next_due(),
+            Some(later),
+            "nobody looks again for the greedy"
+        );
+        assert_eq!(queue.next(later).unwrap().key, "modest/a");
+        queue.finish(&"modest/a", later, None);
+
+        queue.finish(&"greedy/00", later, None);
+        assert_eq!(queue.next(later).unwrap().key, "greedy/06");
+        assert_eq!(queue.next(later), None);
+    }
+
+    #[test]
+    fn a_single_worker_works() {
+        let (mut queue, now) = (Queue::new(1), Instant::now());
+        queue.wake("a/1", now, Urgency::Urgent, Causes::EDIT);
+        queue.wake("b/1", now, Urgency::Urgent, Causes::EDIT);
+        assert_eq!(queue.next(now).unwrap().key, "a/1");
+        assert_eq!(queue.next(now), None);
+        queue.finish(&"a/1", now, None);
+        assert_eq!(queue.next(now).unwrap().key, "b/1");
     }
 
     #[test]
     fn one_of_the_same_name_waits_until_the_old_one_is_done_with() {
-        let (mut queue, now) = (Queue::new(), Instant::now());
+        let (mut queue, now) = (Queue::new(8), Instant::now());
         queue.wake("a", now, Urgency::Urgent, Causes::DELETION);
         assert!(queue.next(now).is_some());
         queue.wake("a", now, Urgency::Urgent, Causes::EDIT);

@@ -11,6 +11,7 @@ mod smoke;
 mod stage;
 mod stamping;
 mod substrate;
+mod tenants;
 mod vault;
 
 use std::io::Write;

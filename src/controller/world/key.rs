@@ -6,6 +6,8 @@ use std::sync::Arc;
 use penstock_domain::names::{NamespaceName, ObjectName, SyncId};
 use penstock_domain::sync::{StoreKind, StoreReference};
 
+use crate::queue::OfParty;
+
 /// A SecretSync. Cheap to clone: it stands in several maps.
 pub(crate) type SyncKey = Arc<SyncId>;
 
@@ -74,6 +76,19 @@ pub(crate) enum Subject {
     Sync(SyncKey),
     /// A ClusterSecretSync to be stamped.
     ClusterSync(Arc<ObjectName>),
+}
+
+/// Namespaces are the parties that share the workers; what has none is the administrator's.
+impl OfParty for Subject {
+    type Party = Option<NamespaceName>;
+
+    fn party(&self) -> Self::Party {
+        match self {
+            Self::Store(key) => key.namespace().cloned(),
+            Self::Sync(key) => Some(key.namespace.clone()),
+            Self::ClusterSync(_) => None,
+        }
+    }
 }
 
 /// Secret or ConfigMap.
