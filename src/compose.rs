@@ -204,7 +204,11 @@ fn adapters(
         ..ApiServerLimits::default()
     };
     let api = ApiServer::new(process.connection.client.clone(), limits);
-    let readers = Arc::new(KubernetesReaders::new(api.clone()));
+    let readers = KubernetesReaders::new(api.clone());
+    let readers = Arc::new(match &process.connection.own_token {
+        Some(token) => readers.guarding(token),
+        None => readers,
+    });
     let registry = Arc::new(Registry::new(Reached {
         http: Arc::new(HttpLayer::new(arguments.egress_allow.clone())),
         catalog: Arc::clone(&process.world) as _,

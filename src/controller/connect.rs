@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::client::ClientBuilder;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use penstock_domain::secret::SecretValue;
 use penstock_observability::metrics::Metrics;
 use penstock_observability::requests::CountRequests;
+use secrecy::ExposeSecret as _;
 use tower::timeout::TimeoutLayer;
 
 /// How long the API server may take to begin an answer. The body of a watch may take as long as it likes.
@@ -56,6 +58,9 @@ pub struct Connection {
     pub client: Client,
     /// For leases alone, on connections of their own: a flood of other requests must not hold up a renewal.
     pub lease_client: Client,
+    /// The token that the API server knows this process by, as it was at the start; none where it is another
+    /// credential.
+    pub own_token: Option<SecretValue>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -77,6 +82,7 @@ pub async fn connect(
     metrics: &Arc<Metrics>,
 ) -> Result<Connection, ConnectError> {
     let mut config = config(settings).await?;
+    let own_token = own_token(&config.auth_info);
     config.connect_timeout = Some(CONNECT_WITHIN);
     // Retries are scheduled where the object is known, with its own growing pauses.
     config.default_retry = false;
@@ -90,6 +96,18 @@ pub async fn connect(
     Ok(Connection {
         client: client(config.clone())?,
         lease_client: client(config)?,
+        own_token,
+    })
+}
+
+fn own_token(credentials: &AuthInfo) -> Option<SecretValue> {
+    let inline = credentials
+        .token
+        .as_ref()
+        .map(|token| SecretValue::from(token.expose_secret()));
+    inline.or_else(|| {
+        let token = std::fs::read(credentials.token_file.as_ref()?).ok()?;
+        Some(SecretValue::new(token))
     })
 }
 

@@ -5,6 +5,7 @@
 //! Failures become faults in one place, by status and reason, never by text.
 
 mod api_server;
+mod audience;
 mod failure;
 pub mod installation_key;
 mod listing;

@@ -4,7 +4,8 @@
 //! A resourceVersion is passed on as an opaque text. It does not order what was read: it changes with every
 //! label, and differs between a cluster and its restored copy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use penstock_domain::conditions::Reason;
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::api_server::ApiServer;
+use super::audience::audiences;
 use super::object::{ConfigMap, MetadataOnly, Secret, Text};
 use super::request::{Address, Call, Resource};
 
@@ -27,6 +29,8 @@ use super::request::{Address, Call, Resource};
 #[derive(Clone)]
 pub struct KubernetesReaders {
     api: ApiServer,
+    /// What a token must not be for.
+    cluster_audiences: Arc<BTreeSet<String>>,
 }
 
 #[derive(Deserialize)]
@@ -42,7 +46,19 @@ struct IssuedTokenStatus {
 impl KubernetesReaders {
     /// Readers behind this API server.
     pub fn new(api: ApiServer) -> Self {
-        Self { api }
+        Self {
+            api,
+            cluster_audiences: Arc::default(),
+        }
+    }
+
+    /// The same readers, which give no store a token that is good where `own_token`, the operator's, is.
+    #[must_use]
+    pub fn guarding(self, own_token: &SecretValue) -> Self {
+        Self {
+            cluster_audiences: Arc::new(audiences(own_token)),
+            ..self
+        }
     }
 
     async fn secret(&self, address: Address<'_>, subject: &str) -> Result<Option<Secret>, Fault> {
@@ -142,6 +158,16 @@ impl Credentials for KubernetesReaders {
                 &subject,
                 "a token for a store must name its audience",
             ));
+        }
+        if let Some(audience) = request
+            .audiences
+            .iter()
+            .find(|audience| self.cluster_audiences.contains(*audience))
+        {
+            let message = format!("a token for `{audience}` would open the cluster itself");
+            return Err(Fault::new(FaultClass::Denied, &subject, message)
+                .because(Reason::NotAllowed)
+                .hint("Leave `audiences` out, or name what the store alone expects"));
         }
         self.consent(request, &subject).await?;
         let address = Address {

@@ -9,6 +9,7 @@ use kube::core::GroupVersionKind;
 use kube::{Client, ResourceExt};
 use penstock_domain::api::cluster_sync::ClusterSecretSync;
 use penstock_domain::api::secret_sync::SecretSync;
+use penstock_domain::api::store::SecretStore;
 use penstock_testbed::{
     ApiProxy, ControlPlane, ControlPlaneOptions, Failure, Installed, Namespace, Operator,
     OperatorOptions, Testbed, eventually, free_port, install_definitions,
@@ -101,6 +102,7 @@ impl World {
         self.put("one").await?;
         let mount = self.open_vault().await?;
         self.stores(&mount).await?;
+        self.greedy(&mount).await?;
         self.neighbour().await?;
         self.stamp().await?;
         self.syncs().await?;
@@ -173,7 +175,7 @@ impl World {
         for object in [
             json!({
                 "apiVersion": "v1", "kind": "ServiceAccount",
-                "metadata": {"name": "login", "annotations": {"penstock.dev/accept-from": "vault"}},
+                "metadata": {"name": "login", "annotations": {"penstock.dev/accept-from": "vault,greedy"}},
             }),
             json!({
                 "apiVersion": "penstock.dev/v1alpha1", "kind": "SecretStore",
@@ -198,6 +200,43 @@ impl World {
         ] {
             self.tenant.apply(&object.to_string()).await?;
         }
+        Ok(())
+    }
+
+    /// A store that wants a token with which its vault could talk to the API server: it gets none, though the
+    /// account consents and the operator may make it.
+    async fn greedy(&self, mount: &str) -> Outcome {
+        let vault = &self.testbed.openbao;
+        let store = json!({
+            "apiVersion": "penstock.dev/v1alpha1", "kind": "SecretStore",
+            "metadata": {"name": "greedy"},
+            "spec": {"provider": {"vault": {
+                "address": vault.address(),
+                "caBundle": vault.certificate_authority(),
+                "auth": {"kubernetes": {
+                    "mount": mount, "role": "app",
+                    "serviceAccount": {"name": "login", "audiences": [self.plane.own_audience()]},
+                }},
+            }}},
+        });
+        self.tenant.apply(&store.to_string()).await?;
+        let stores = self.tenant.api::<SecretStore>();
+        eventually("the store gets no token", SOON, || async {
+            let store = stores
+                .get("greedy")
+                .await
+                .map_err(|error| error.to_string())?;
+            let conditions = store.status.unwrap_or_default().conditions;
+            let refused = conditions.iter().any(|condition| {
+                condition.condition_type == "Ready"
+                    && condition.reason == "NotAllowed"
+                    && condition.message.contains("would open the cluster")
+            });
+            refused
+                .then_some(())
+                .ok_or_else(|| format!("{conditions:?}"))
+        })
+        .await?;
         Ok(())
     }
 

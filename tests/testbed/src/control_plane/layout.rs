@@ -9,6 +9,11 @@ use crate::tools::Tools;
 /// The name under which the API server issues tokens of service accounts.
 pub(super) const ISSUER: &str = "https://kubernetes.default.svc";
 
+/// An audience of the API server that nobody could guess from its text, as managed clusters have them.
+pub(super) const OWN_AUDIENCE: &str = "https://clusters.example/c1";
+/// Whom tokens must be for, to be taken by the API server.
+const API_AUDIENCES: &str = "https://kubernetes.default.svc,https://clusters.example/c1";
+
 /// How a control plane is to be.
 #[derive(Clone, Debug)]
 pub struct ControlPlaneOptions {
@@ -116,6 +121,7 @@ impl Layout {
             ("token-auth-file", "tokens.csv"),
             ("authorization-mode", "RBAC"),
             ("service-account-issuer", ISSUER),
+            ("api-audiences", API_AUDIENCES),
             ("service-account-key-file", "service-account.pub"),
             ("service-account-signing-key-file", "service-account.key"),
             ("service-cluster-ip-range", "10.96.0.0/16"),

@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Node;
 use kube::api::{Api, ListParams, PostParams};
 use kube::{Client, ResourceExt};
 
-use super::layout::{ControlPlaneOptions, ISSUER, Layout, Part};
+use super::layout::{ControlPlaneOptions, ISSUER, Layout, OWN_AUDIENCE, Part};
 use crate::certificates::{Authority, CertificateError, SigningKey};
 use crate::endpoint::{Endpoint, EndpointError, write_private};
 use crate::eventually::{Unmet, eventually};
@@ -146,6 +146,11 @@ impl ControlPlane {
     /// The issuer in the tokens of service accounts.
     pub fn token_issuer(&self) -> &'static str {
         ISSUER
+    }
+
+    /// An audience whose tokens the API server takes, beside its issuer.
+    pub fn own_audience(&self) -> &'static str {
+        OWN_AUDIENCE
     }
 
     /// A client as the admin. Make one per test: its connections belong to the runtime that it is
