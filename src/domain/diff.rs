@@ -53,6 +53,8 @@ pub struct TargetDiff {
     pub keys: BTreeMap<Key, KeyChange>,
     /// Hashes of what is wanted: the record's next state.
     pub wanted: BTreeMap<Key, ContentHash>,
+    /// Keys that an earlier pass decided to delete, and did not: guards have had their say about them.
+    pub decided: BTreeSet<Key>,
     /// What stands there now of our keys: the record's next `before`.
     pub before: Before,
     /// Somebody else changed it since our last write.
@@ -89,6 +91,7 @@ impl TargetDiff {
                 .map(|name| (name.clone(), KeyChange::Unchanged))
                 .collect(),
             wanted: record.keys.clone(),
+            decided: BTreeSet::new(),
             before: record.before.clone(),
             tampering: None,
             metadata: false,
@@ -136,6 +139,12 @@ impl TargetDiff {
             .filter(|name| prior.get(*name) != self.wanted.get(*name))
             .cloned()
             .collect()
+    }
+
+    /// Deletions that no earlier pass decided.
+    pub fn new_deletions(&self) -> impl Iterator<Item = &Key> {
+        self.with(KeyChange::Delete)
+            .filter(|key| !self.decided.contains(*key))
     }
 
     /// The number of keys with one verdict.
@@ -206,6 +215,7 @@ fn absent(input: DiffInput<'_>, wanted: BTreeMap<Key, ContentHash>) -> TargetDif
             .map(|name| (name.clone(), KeyChange::Create))
             .collect(),
         wanted,
+        decided: BTreeSet::new(),
         before: Before::Absent,
         tampering,
         // An empty object would let pods start without what they wait for: none is made.
@@ -244,6 +254,7 @@ fn present(
             || !object.labelled
             || object.owner.as_deref() != Some(tag.as_str())
             || keys.values().any(|change| *change == KeyChange::Adopt),
+        decided: decided(input.record, &keys),
         keys,
         wanted,
         before: Before::Keys(before),
@@ -252,6 +263,15 @@ fn present(
         found: Some((object.uid.clone(), object.resource_version.clone())),
         blocked,
     }
+}
+
+/// Deletions that the record has noted already: the write that carries them out has not happened.
+fn decided(record: Option<&TargetRecord>, keys: &BTreeMap<Key, KeyChange>) -> BTreeSet<Key> {
+    let noted = |name: &Key| record.is_some_and(|record| !record.keys.contains_key(name));
+    keys.iter()
+        .filter(|(name, change)| **change == KeyChange::Delete && noted(name))
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 /// The owner tag that this sync puts on a target.

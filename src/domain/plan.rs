@@ -118,53 +118,44 @@ fn plan_hash(sync: &ValidatedSync, targets: &[TargetDiff], key: &InstallationKey
 /// The guards of rule 1, in order; the first that speaks is the reason.
 fn guard(input: &PlanInput<'_>, targets: &[TargetDiff]) -> Option<Fault> {
     input.went_back.cloned().or_else(|| {
-        let counted = targets.iter().filter(|target| target.blocked.is_none());
-        counted
-            .clone()
+        let counted = || targets.iter().filter(|target| target.is_change());
+        counted()
             .find_map(empties)
-            .or_else(|| counted.clone().find_map(shrinks))
-            .or_else(|| too_many(input, targets))
+            .or_else(|| counted().find_map(shrinks))
+            .or_else(|| too_many(input, counted()))
     })
 }
 
 fn owned_before(target: &TargetDiff) -> usize {
-    target
-        .keys
-        .values()
-        .filter(|change| {
-            matches!(
-                change,
-                KeyChange::Delete | KeyChange::Update | KeyChange::Unchanged
-            )
-        })
-        .count()
+    let kept = target.count(KeyChange::Update) + target.count(KeyChange::Unchanged);
+    kept + target.new_deletions().count()
 }
 
 fn empties(target: &TargetDiff) -> Option<Fault> {
-    let deleted = target.count(KeyChange::Delete);
+    let deleted = target.new_deletions().count();
     let left = target.wanted.len();
     (deleted > 0 && left == 0)
         .then(|| approval(target, &format!("would lose its last keys ({deleted})")))
 }
 
 fn shrinks(target: &TargetDiff) -> Option<Fault> {
-    let (deleted, owned) = (target.count(KeyChange::Delete), owned_before(target));
+    let (deleted, owned) = (target.new_deletions().count(), owned_before(target));
     (deleted > FREE_DELETIONS && deleted * 2 > owned)
         .then(|| approval(target, &format!("would lose {deleted} of its {owned} keys")))
 }
 
 fn approval(target: &TargetDiff, what: &str) -> Fault {
-    let names: Vec<&str> = target.with(KeyChange::Delete).map(Key::as_str).collect();
+    let names: Vec<&str> = target.new_deletions().map(Key::as_str).collect();
     let message = format!("{what}: {}", key_list(&names));
     waits(format!("target {}", target.target), message)
 }
 
-fn too_many(input: &PlanInput<'_>, targets: &[TargetDiff]) -> Option<Fault> {
+fn too_many<'a>(
+    input: &PlanInput<'_>,
+    targets: impl Iterator<Item = &'a TargetDiff>,
+) -> Option<Fault> {
     let limit = input.sync.max_deletes?;
-    let now: usize = targets
-        .iter()
-        .map(|target| target.count(KeyChange::Delete))
-        .sum();
+    let now: usize = targets.map(|target| target.new_deletions().count()).sum();
     let before = input.record.recent_deletions(input.now);
     let total = usize::try_from(before)
         .unwrap_or(usize::MAX)

@@ -335,7 +335,7 @@ fn note_targets(next: &mut RecordState, work: &Work<'_>) -> usize {
         let target = targets.find(|target| target.name == difference.target);
         if let Some(target) = target.filter(|_| writable) {
             note_target(next, target, difference, work);
-            deleted += difference.count(KeyChange::Delete);
+            deleted += difference.new_deletions().count();
         }
     }
     deleted

@@ -6,7 +6,7 @@ use crate::conditions::{ConditionType, Reason};
 use crate::fault::{Fault, FaultClass};
 use crate::sync::OnUnavailable;
 use crate::testing::source;
-use crate::testing::world::{Call, entry};
+use crate::testing::world::{Call, Death, entry};
 
 const FIVE: &[(&str, &str)] = &[("A", "1"), ("B", "1"), ("C", "1"), ("D", "1"), ("E", "1")];
 
@@ -350,4 +350,50 @@ fn a_pass_without_a_read_keeps_the_plan_that_waits() {
     assert_eq!(lab.content(), pairs(&[("A", "1")]));
     lab.assert_ready();
     assert_eq!(lab.status.pending_plan, None);
+}
+
+/// What was approved is carried through, whatever comes in between; the used approval would not help again.
+#[test]
+fn an_approved_plan_whose_write_fails_or_dies_is_finished_without_another_approval() {
+    for dies in [false, true] {
+        let mut lab = Lab::new();
+        lab.refresh();
+        lab.world.answer("vault", &[]);
+        lab.refresh();
+        lab.refresh();
+        lab.approve_pending();
+        if dies {
+            lab.world.revive();
+            lab.world.state().death = Some(Death::After(0));
+            assert!(lab.try_run(true).is_none());
+            lab.restart();
+        } else {
+            lab.world.state().refuse_writes = Some(conflict());
+            lab.refresh();
+            lab.world.state().refuse_writes = None;
+        }
+        lab.refresh();
+        lab.refresh();
+        assert_eq!(lab.content(), [], "{dies}");
+        lab.assert_ready();
+    }
+}
+
+#[test]
+fn a_deletion_that_is_tried_twice_counts_once() {
+    let mut lab = Lab::new();
+    lab.sync.max_deletes = Some(1);
+    lab.refresh();
+    lab.world.answer("vault", &[("A", "1")]);
+    lab.refresh();
+    lab.world.state().refuse_writes = Some(conflict());
+    lab.refresh();
+    lab.world.state().refuse_writes = None;
+    lab.refresh();
+    assert_eq!(lab.content(), pairs(&[("A", "1")]));
+    lab.assert_ready();
+}
+
+fn conflict() -> Fault {
+    Fault::new(FaultClass::Conflict, "Secret panbot", "changed in between")
 }
