@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::observe::Desired;
-use super::{Engine, Loaded, Memory, PassRequest};
+use super::{Approval, Engine, Loaded, Memory, PassRequest};
 use crate::audit::{AuditAction, AuditEntry};
 use crate::content::Content;
 use crate::diff::{KeyChange, TargetDiff, owner_tag};
@@ -28,6 +28,16 @@ pub(super) struct Work<'a> {
     pub(super) content: &'a Content,
     pub(super) desired: BTreeMap<TargetName, Desired>,
     pub(super) plan: &'a Plan,
+}
+
+impl Work<'_> {
+    /// A person's approval of this very plan. That of an earlier one may still stand on the object.
+    fn approval(&self) -> Option<&Approval> {
+        let generation = self.request.sync.generation;
+        self.request
+            .approval
+            .filter(|approval| approval.generation == generation && approval.hash == self.plan.hash)
+    }
 }
 
 /// What carrying out left behind.
@@ -190,10 +200,7 @@ impl Engine {
         };
         let entry = |action, keys| AuditEntry {
             sync: work.request.sync.id.clone(),
-            by: work
-                .request
-                .approval
-                .and_then(|approval| approval.by.clone()),
+            by: work.approval().and_then(|approval| approval.by.clone()),
             action,
             object: format!(
                 "{} {}",
@@ -318,9 +325,8 @@ fn next_record(
         let count = u32::try_from(deleted).unwrap_or(u32::MAX);
         next.deletions.push(DeletionNote { at: now, count });
     }
-    let approval = work.request.approval.map(|approval| &approval.hash);
-    if let Some(hash) = approval.filter(|hash| **hash == work.plan.hash) {
-        next.use_approval(hash);
+    if let Some(approval) = work.approval() {
+        next.use_approval(&approval.hash);
     }
     next.prune(&work.request.sync.history, now);
     (next, left)

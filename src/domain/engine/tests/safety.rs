@@ -1,6 +1,7 @@
 //! Rule 1: nothing is lost, whatever a vault does.
 
 use super::lab::{Lab, pairs, unavailable};
+use crate::audit::AuditAction;
 use crate::bundle::{Snapshot, SourceVersion};
 use crate::conditions::{ConditionType, Reason};
 use crate::fault::{Fault, FaultClass};
@@ -396,4 +397,26 @@ fn a_deletion_that_is_tried_twice_counts_once() {
 
 fn conflict() -> Fault {
     Fault::new(FaultClass::Conflict, "Secret panbot", "changed in between")
+}
+
+#[test]
+fn a_person_is_named_for_what_they_approved_and_for_nothing_later() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.answer("vault", &[]);
+    lab.refresh();
+    lab.refresh();
+    lab.approve_pending();
+    let writers = |lab: &mut Lab| -> Vec<Option<String>> {
+        lab.world.state().audit.clear();
+        lab.refresh();
+        let state = lab.world.state();
+        let entries = state.audit.iter();
+        let writes = entries.filter(|entry| entry.action != AuditAction::Read);
+        writes.map(|entry| entry.by.clone()).collect()
+    };
+    let ada = Some("ada".to_owned());
+    assert_eq!(writers(&mut lab), [ada.clone(), ada]);
+    lab.world.answer("vault", &[("A", "5")]);
+    assert_eq!(writers(&mut lab), [None]);
 }
