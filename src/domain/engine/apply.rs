@@ -18,7 +18,8 @@ use crate::record::{
     self, DeletionNote, EncodeRecord, Orphan, RecordState, StoredRevision, TargetRecord,
 };
 use crate::report::Findings;
-use crate::sync::ValidatedTarget;
+use crate::reserved::{self, SHARED_OWNER};
+use crate::sync::{Destination, ValidatedTarget};
 use crate::workload::WorkloadView;
 
 /// What is to be carried out.
@@ -227,21 +228,24 @@ impl Engine {
         let (waiting, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut applied.state.orphans)
             .into_iter()
             .partition(|orphan| goes_on(request, orphan));
-        applied.state.orphans = waiting;
-        if gone.is_empty() {
-            return;
-        }
+        let wanted = gone.len();
+        let mut left = Vec::new();
         for orphan in gone {
             match self
                 .remove(&request.sync.id, &request.sync.folder, &orphan)
                 .await
             {
-                Ok(()) => findings.orphans.push((orphan.owned.label(), true)),
+                Ok(removed) => findings.orphans.push((orphan.owned.label(), removed)),
                 Err(fault) => {
                     findings.stopped = Some(fault);
-                    applied.state.orphans.push(orphan);
+                    left.push(orphan);
                 }
             }
+        }
+        let nothing_went = left.len() == wanted;
+        applied.state.orphans = waiting.into_iter().chain(left).collect();
+        if nothing_went {
+            return;
         }
         match self
             .save(
@@ -257,20 +261,28 @@ impl Engine {
         }
     }
 
-    /// Removes what is ours from one object. Paths of files start in `folder`.
+    /// Removes what is ours from one object, and says whether it did. An object without our tag is another
+    /// of the same name, or was taken from us: it stays as it is. Paths of files start in `folder`.
     pub(super) async fn remove(
         &self,
         sync: &SyncId,
         folder: &Path,
         Orphan { target, owned }: &Orphan,
-    ) -> Result<(), Fault> {
+    ) -> Result<bool, Fault> {
         self.fenced()?;
         let Some(target) = owned.as_target(target, folder) else {
-            return Ok(());
+            return Ok(true);
         };
         let Observation::Present(object) = self.ports.targets.observe(sync, &target).await? else {
-            return Ok(());
+            return Ok(true);
         };
+        let ours = reserved::owner_tag(self.key.installation(), sync);
+        let tagged = |tag: &String| *tag == ours || (!owned.whole && tag == SHARED_OWNER);
+        // A file carries no tag.
+        let is_file = matches!(target.destination, Destination::File(_));
+        if !is_file && !object.owner.as_ref().is_some_and(tagged) {
+            return Ok(false);
+        }
         let removal = Removal {
             uid: object.uid,
             keys: owned.keys.keys().cloned().collect(),
@@ -286,7 +298,7 @@ impl Engine {
             revision: None,
             failure: removed.as_ref().err().map(|fault| fault.reason),
         });
-        removed
+        removed.map(|()| true)
     }
 }
 

@@ -24,8 +24,9 @@ impl Engine {
             .chain(state.orphans)
             .filter(|left| left.owned.delete_with_sync)
         {
-            self.remove(sync, folder, &left).await?;
-            removed.push(left.owned.label());
+            if self.remove(sync, folder, &left).await? {
+                removed.push(left.owned.label());
+            }
         }
         self.fenced()?;
         self.ports.records.delete(sync).await?;

@@ -547,3 +547,45 @@ fn an_immutable_secret_is_refused_unless_it_may_be_made_anew() {
     lab.assert_ready();
     assert_eq!(lab.content(), pairs(&[("A", "2"), ("B", "1")]));
 }
+
+#[test]
+fn cleaning_up_leaves_what_somebody_made_in_the_place_of_ours() {
+    use futures::FutureExt as _;
+    for sync_goes in [false, true] {
+        let mut lab = Lab::new();
+        lab.sync.targets[0].delete_with_sync = true;
+        lab.refresh();
+        foreign(&lab, &[("A", "theirs")]);
+        if sync_goes {
+            let removed = lab.engine.clean_up(&lab.sync.id, &lab.sync.folder);
+            assert_eq!(removed.now_or_never().unwrap().unwrap(), [""; 0]);
+        } else {
+            lab.sync.targets = vec![crate::testing::target("other", "other")];
+            lab.sync.generation += 1;
+            lab.refresh();
+            lab.assert_ready();
+        }
+        assert_eq!(lab.content(), pairs(&[("A", "theirs")]));
+    }
+}
+
+#[test]
+fn what_cannot_be_removed_is_tried_again_without_writing_the_record() {
+    let mut lab = Lab::new();
+    lab.sync.targets[0].delete_with_sync = true;
+    lab.refresh();
+    lab.sync.targets = vec![crate::testing::target("other", "other")];
+    lab.sync.generation += 1;
+    let denied = crate::fault::Fault::new(crate::fault::FaultClass::Denied, "", "refuses");
+    lab.world.state().refuse_removals = Some(denied);
+    lab.refresh();
+    lab.assert_not_ready(Reason::Denied);
+    lab.world.take_calls();
+    lab.refresh();
+    let calls = lab.world.take_calls();
+    assert!(!calls.contains(&Call::Save), "{calls:?}");
+    lab.world.state().refuse_removals = None;
+    lab.refresh();
+    lab.assert_ready();
+    assert!(lab.world.content("Secret panbot").is_none());
+}

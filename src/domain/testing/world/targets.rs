@@ -51,6 +51,9 @@ impl Targets for World {
         if before {
             pending::<()>().await;
         }
+        if let Some(fault) = &self.state().refuse_removals {
+            return Err(fault.clone());
+        }
         self.state().remove(target, &removal);
         if after {
             pending::<()>().await;
