@@ -61,6 +61,11 @@ impl Plan {
         !self.targets.iter().any(TargetDiff::is_change)
     }
 
+    /// Whether some target cannot be written at all.
+    pub fn is_blocked(&self) -> bool {
+        self.targets.iter().any(|target| target.blocked.is_some())
+    }
+
     /// Keys that would be deleted, by target.
     pub fn deletions(&self) -> BTreeMap<&TargetName, Vec<&Key>> {
         let of = |target: &TargetDiff| target.with(KeyChange::Delete).count() > 0;

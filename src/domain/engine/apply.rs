@@ -29,6 +29,8 @@ pub(super) struct Work<'a> {
     pub(super) content: &'a Content,
     pub(super) desired: BTreeMap<TargetName, Desired>,
     pub(super) plan: &'a Plan,
+    /// Each target could be looked at, and none is blocked.
+    pub(super) unhindered: bool,
 }
 
 impl Work<'_> {
@@ -99,7 +101,7 @@ impl Engine {
             workloads,
             whole,
         };
-        if whole && work.plan.held.is_none() {
+        if whole && work.unhindered && work.plan.held.is_none() {
             self.drop_orphans(work.request, &mut applied, findings)
                 .await;
         }

@@ -197,6 +197,7 @@ impl Engine {
             content: &content,
             desired: observed.desired,
             plan: &plan,
+            unhindered: observed.faults.is_empty() && !plan.is_blocked(),
         };
         let state = self.apply(work, memory, findings).await; // I/O: record, then targets
         findings.failed_looks = observed.faults;

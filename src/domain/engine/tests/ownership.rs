@@ -589,3 +589,31 @@ fn what_cannot_be_removed_is_tried_again_without_writing_the_record() {
     lab.assert_ready();
     assert!(lab.world.content("Secret panbot").is_none());
 }
+
+#[test]
+fn a_dropped_target_goes_only_when_those_in_its_place_stand() {
+    for blocked in [false, true] {
+        let mut lab = Lab::new();
+        lab.sync.targets[0].delete_with_sync = true;
+        lab.refresh();
+        lab.sync.targets = vec![crate::testing::target("next", "next")];
+        lab.sync.generation += 1;
+        if blocked {
+            let object = ObservedObject {
+                uid: "foreign".to_owned(),
+                ..ObservedObject::default()
+            };
+            let mut state = lab.world.state();
+            state.objects.insert("Secret next".to_owned(), object);
+        } else {
+            lab.world.state().refuse_looks = Some(unavailable());
+        }
+        lab.refresh();
+        assert_eq!(lab.content(), pairs(&[("A", "1"), ("B", "1")]), "{blocked}");
+        lab.world.state().refuse_looks = None;
+        lab.world.state().objects.remove("Secret next");
+        lab.refresh();
+        lab.assert_ready();
+        assert!(lab.world.content("Secret panbot").is_none());
+    }
+}

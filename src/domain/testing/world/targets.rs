@@ -19,6 +19,9 @@ impl Targets for World {
     async fn observe(&self, _: &SyncId, target: &ValidatedTarget) -> Result<Observation, Fault> {
         let mut state = self.state();
         state.calls.push(Call::Observe(label(target)));
+        if let Some(fault) = &state.refuse_looks {
+            return Err(fault.clone());
+        }
         Ok(state
             .observe(target)
             .map_or(Observation::Absent, Observation::Present))
