@@ -341,6 +341,14 @@ fn a_pass_without_a_read_keeps_the_plan_that_waits() {
     assert_eq!(lab.status.pending_plan, waits.pending_plan);
     assert!(lab.condition(ConditionType::Stalled).0);
 
+    // Nor does a record that cannot be read for a moment.
+    let record = lab.world.record().unwrap();
+    lab.world.put_record(vec![0; 8]);
+    lab.refresh();
+    lab.assert_not_ready(Reason::RecordUnreadable);
+    assert_eq!(lab.status.pending_plan, waits.pending_plan);
+    lab.world.put_record(record);
+
     // A vault that does not answer has taken nothing back, either.
     lab.world.fail("vault", unavailable());
     lab.refresh();
