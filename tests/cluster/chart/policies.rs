@@ -187,6 +187,12 @@ async fn an_argo_rollout_is_held_to_the_same_with_and_without_a_template() -> Ou
             "{other}"
         );
     }
+    // This definition has no subresource that would keep a status apart.
+    let told = json!({"status": {"phase": "Healthy"}});
+    assert!(refused(
+        merge(&rollouts, "shop", &told, true).await,
+        &policy
+    )?);
     for patch in markers() {
         merge(&rollouts, "shop", &patch, false).await?;
     }

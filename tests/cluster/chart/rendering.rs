@@ -143,6 +143,72 @@ pub(super) fn rights(objects: &[DynamicObject]) -> Vec<String> {
     rights
 }
 
+/// What may be on or off, in every combination.
+fn combinations() -> impl Iterator<Item = [bool; 4]> {
+    (0..16_u8).map(|bits| [1, 2, 4, 8].map(|bit| bits & bit != 0))
+}
+
+#[tokio::test]
+async fn every_combination_renders_and_gives_what_it_says() -> Outcome {
+    let Some(testbed) = testbed().await? else {
+        return Ok(());
+    };
+    for [wide, stores, syncs, more] in combinations() {
+        let mut values = json!({
+            "clusterWide": wide,
+            "clusterStores": {"enabled": stores},
+            "clusterSyncs": {"enabled": syncs},
+        });
+        if more {
+            values["clusterStores"]["readable"] = json!([{"namespace": "b", "configMaps": ["ca"]}]);
+            values["serviceAccountTokens"] = json!([{"namespace": "a", "names": ["login"]}]);
+            values["workloads"] = json!({"argoRollouts": false});
+            values["replicas"] = json!(2);
+        }
+        let release = release("apps", values.clone());
+        if syncs && !wide {
+            let refused = chart(testbed).render(&release).await;
+            assert!(
+                matches!(refused, Err(ChartError::Refuse { .. })),
+                "{values}"
+            );
+            continue;
+        }
+        chart(testbed).lint(&values).await?;
+        let objects = chart(testbed).render(&release).await?;
+        let rights = rights(&objects);
+        let has = |right: &str| rights.iter().any(|line| line.starts_with(right));
+        assert!(
+            rights.windows(2).all(|two| two[0] != two[1]),
+            "twice: {rights:?}"
+        );
+        assert_eq!(has("* /secrets"), wide, "{values}");
+        assert_eq!(
+            has("* penstock.dev/clustersecretstores"),
+            stores,
+            "{values}"
+        );
+        assert_eq!(
+            has("* penstock.dev/clustersecretsyncs"),
+            stores || syncs,
+            "{values}"
+        );
+        assert_eq!(has("* penstock.dev/secretsyncs: create"), syncs, "{values}");
+        assert_eq!(
+            has("default events.k8s.io/events"),
+            stores || syncs,
+            "{values}"
+        );
+        assert_eq!(has("b /configmaps [ca]: get"), stores && more, "{values}");
+        assert_eq!(
+            has("a /serviceaccounts/token [login]: create"),
+            more,
+            "{values}"
+        );
+    }
+    Ok(())
+}
+
 /// Whoever changes this list changes what a broken-in operator can do: `SECURITY.md` and the chart's README
 /// say it, too.
 #[tokio::test]
