@@ -11,7 +11,7 @@ use serde_json::Value;
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// Room → the rooms that it may use.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("penstock-domain", &[]),
     ("penstock-adapters", &["penstock-domain"]),
     ("penstock-observability", &["penstock-domain"]),
@@ -33,6 +33,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "penstock-observability",
         ],
     ),
+    ("penstock-fakes", &[]),
     ("penstock-testbed", &[]),
 ];
 

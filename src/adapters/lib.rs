@@ -4,7 +4,11 @@
 //! [`registry`] keeps them open and serves the ports.
 
 pub mod blocking;
+#[cfg(any(feature = "vault", feature = "infisical"))]
+mod entries;
 pub mod http;
+#[cfg(feature = "infisical")]
+pub mod infisical;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 pub mod open;
@@ -12,6 +16,12 @@ pub mod providers;
 pub mod registry;
 #[cfg(feature = "kubernetes")]
 pub mod remote_objects;
+#[cfg(any(feature = "vault", feature = "infisical"))]
+mod session;
+pub mod settings;
 pub mod shared_reads;
 #[cfg(feature = "vault")]
 pub mod vault;
+
+#[cfg(test)]
+mod test_ports;

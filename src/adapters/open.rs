@@ -1,11 +1,13 @@
 //! What every kind of store looks like once it has been opened.
 
 use async_trait::async_trait;
+use penstock_domain::api::infisical::Follow;
+use penstock_domain::api::source::ObjectKind;
 use penstock_domain::bundle::Snapshot;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::NamespaceName;
 use penstock_domain::stores::Capabilities;
-use penstock_domain::stores::access::RemotePath;
+use penstock_domain::stores::access::{Reach, RemotePath};
 use penstock_domain::sync::{SourceOptions, ValidatedSource};
 
 /// Everything that decides what a read returns, and nothing else: what selects and renames later is not
@@ -50,6 +52,49 @@ impl StoreQuery {
     }
 }
 
+/// A query as it would be asked, and what of it an `allow` entry must name: what authorisation is about. Made
+/// from the specs of store and source alone, because authorisation comes before anything is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The query, every coordinate in its one spelling: equal reads are shared.
+    pub query: StoreQuery,
+    /// The remote name; a folder stands for everything below it.
+    pub path: RemotePath,
+    /// The environment, when it is not the store's own.
+    pub environment: Option<String>,
+    /// The mount, when it is not the store's own.
+    pub mount: Option<String>,
+    /// The kind of object, when it is not the usual.
+    pub kind: Option<ObjectKind>,
+    /// What leads elsewhere from what is read.
+    pub follow: Vec<Follow>,
+}
+
+impl Proposal {
+    /// What `query` says, with everything else as the store has it.
+    pub fn of(query: StoreQuery) -> Self {
+        Self {
+            path: query.path.clone(),
+            environment: query.environment.clone(),
+            mount: None,
+            kind: None,
+            follow: Vec::new(),
+            query,
+        }
+    }
+
+    /// What is to be reached.
+    pub fn reach(&self) -> Reach<'_> {
+        Reach {
+            environment: self.environment.as_deref(),
+            mount: self.mount.as_deref(),
+            kind: self.kind,
+            follow: &self.follow,
+            ..Reach::reading(&self.path)
+        }
+    }
+}
+
 /// Why a store gives no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreFailure {
@@ -76,6 +121,12 @@ pub trait OpenedStore: Send + Sync {
 
     /// Answers one query, completely or not at all. `subject` names the store in faults.
     async fn read(&self, subject: &str, query: &StoreQuery) -> Result<Snapshot, StoreFailure>;
+
+    /// As [`Self::read`], for those who do not insist: where the system says that nothing has changed since an
+    /// earlier read, that may be the answer.
+    async fn refresh(&self, subject: &str, query: &StoreQuery) -> Result<Snapshot, StoreFailure> {
+        self.read(subject, query).await
+    }
 
     /// Logs in and makes one cheap read.
     async fn probe(&self, subject: &str) -> Result<Capabilities, StoreFailure>;

@@ -5,13 +5,16 @@
 use std::sync::Arc;
 
 use penstock_domain::api::kubernetes::KubernetesProvider;
+use penstock_domain::api::source::ObjectKind;
 use penstock_domain::api::store::System;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::stores::{Credentials, DataObjects, StoreCatalog, StoreObject};
 use penstock_domain::sync::SourceOptions;
 
 use crate::http::client::HttpLayer;
-use crate::open::{OpenedStore, StoreFailure};
+#[cfg(feature = "infisical")]
+use crate::infisical::InfisicalStore;
+use crate::open::{OpenedStore, Proposal, StoreFailure, StoreQuery};
 #[cfg(feature = "kubernetes")]
 use crate::remote_objects::{OtherCluster, OtherNamespace};
 #[cfg(feature = "vault")]
@@ -40,27 +43,32 @@ fn system(store: &StoreObject) -> Result<System<'_>, Fault> {
     })
 }
 
-/// The mount that a query sets, when it is not the store's own: what authorisation is about. Decided from
-/// the spec alone.
-#[cfg_attr(
-    not(feature = "vault"),
-    expect(unused_variables, reason = "no other provider has mounts")
-)]
-pub(crate) fn foreign_mount(
-    store: &StoreObject,
-    options: &SourceOptions,
-) -> Result<Option<String>, Fault> {
+/// What a query may mean, in order of preference; the caller gets the first that it may ask. Decided from the
+/// spec alone.
+pub(crate) fn propose(store: &StoreObject, query: StoreQuery) -> Result<Vec<Proposal>, Fault> {
     match system(store)? {
         #[cfg(feature = "vault")]
-        System::Vault(provider) => VaultStore::foreign_mount(provider, options)
+        System::Vault(provider) => VaultStore::propose(provider, query)
+            .map(|proposal| vec![proposal])
             .map_err(|error| error.fault(&store.reference.to_string())),
-        _ => Ok(None),
+        #[cfg(feature = "infisical")]
+        System::Infisical(provider) => InfisicalStore::propose(provider, query)
+            .map_err(|error| error.fault(&store.reference.to_string())),
+        System::Kubernetes(_) => {
+            let mut proposal = Proposal::of(query);
+            if let SourceOptions::Kubernetes { config_map: true } = proposal.query.options {
+                proposal.kind = Some(ObjectKind::ConfigMap);
+            }
+            Ok(vec![proposal])
+        }
+        #[cfg(not(all(feature = "vault", feature = "infisical")))]
+        _ => Ok(vec![Proposal::of(query)]),
     }
 }
 
 /// Opens a store: its credentials are fetched, nobody logs in yet.
 #[cfg_attr(
-    not(any(feature = "vault", feature = "kubernetes")),
+    not(any(feature = "vault", feature = "kubernetes", feature = "infisical")),
     expect(
         unused_variables,
         clippy::unused_async,
@@ -81,6 +89,15 @@ pub(crate) async fn open(
         }
         #[cfg(not(feature = "vault"))]
         System::Vault(_) => Err(not_built(store, "vault").into()),
+        #[cfg(feature = "infisical")]
+        System::Infisical(provider) => {
+            let opened = InfisicalStore::open(store, provider, &reached.http, &reached.credentials)
+                .await
+                .map_err(|error| StoreFailure::from(error.fault(&store.reference.to_string())))?;
+            Ok(Arc::new(opened))
+        }
+        #[cfg(not(feature = "infisical"))]
+        System::Infisical(_) => Err(not_built(store, "infisical").into()),
         #[cfg(feature = "kubernetes")]
         System::Kubernetes(provider) => open_kubernetes(store, provider, reached).await,
         #[cfg(not(feature = "kubernetes"))]
@@ -105,7 +122,7 @@ async fn open_kubernetes(
 /// Whether the answers of a store depend on who asks, because the other side must consent.
 pub(crate) fn needs_consent(store: &StoreObject) -> Result<bool, Fault> {
     Ok(match system(store)? {
-        System::Vault(_) => false,
+        System::Vault(_) | System::Infisical(_) => false,
         System::Kubernetes(provider) => is_neighbour(provider),
     })
 }
@@ -115,7 +132,7 @@ fn is_neighbour(provider: &KubernetesProvider) -> bool {
     provider.kubeconfig_ref.is_none() && provider.server.is_none()
 }
 
-#[cfg(not(all(feature = "vault", feature = "kubernetes")))]
+#[cfg(not(all(feature = "vault", feature = "kubernetes", feature = "infisical")))]
 fn not_built(store: &StoreObject, provider: &str) -> Fault {
     Fault::new(
         FaultClass::NotSupported,

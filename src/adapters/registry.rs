@@ -14,9 +14,9 @@ use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::{Key, NamespaceName, ObjectName, SyncId};
 use penstock_domain::ports::{Freshness, Sources};
 use penstock_domain::secret::SecretValue;
-use penstock_domain::stores::access::{AskingNamespace, Reach, authorise};
+use penstock_domain::stores::access::{AskingNamespace, authorise};
 use penstock_domain::stores::{Capabilities, DataKind, StoreObject, StoreProbe};
-use penstock_domain::sync::{Origin, SourceOptions, StoreKind, StoreReference, ValidatedSource};
+use penstock_domain::sync::{Origin, StoreKind, StoreReference, ValidatedSource};
 use tokio::time::Instant;
 
 use crate::open::{OpenedStore, StoreFailure, StoreQuery};
@@ -181,11 +181,7 @@ impl Registry {
         if providers::needs_consent(&store)? {
             query.on_behalf_of = Some(sync.namespace.clone());
         }
-        self.authorise(sync, &store, &query)?;
-        if let SourceOptions::Vault { mount: Some(mount) } = &mut query.options {
-            // One mount, one spelling, one shared read.
-            *mount = mount.trim_matches('/').to_owned();
-        }
+        let query = self.authorise(sync, &store, query)?;
         let place = self.place(&store);
         let opened = self
             .open(&store, &place)
@@ -209,30 +205,26 @@ impl Registry {
         Err(failure.fault)
     }
 
+    /// The query as `sync` may ask it: of what could be meant, the first that is allowed.
     fn authorise(
         &self,
         sync: &SyncId,
         store: &StoreObject,
-        query: &StoreQuery,
-    ) -> Result<(), Fault> {
-        let mount = providers::foreign_mount(store, &query.options)?;
+        query: StoreQuery,
+    ) -> Result<StoreQuery, Fault> {
         let labels = self.reached.catalog.namespace_labels(&sync.namespace);
         let caller = AskingNamespace {
             name: &sync.namespace,
             labels: labels.as_deref(),
         };
-        let reach = Reach {
-            environment: query.environment.as_deref(),
-            mount: mount.as_deref(),
-            kind: match query.options {
-                SourceOptions::Kubernetes { config_map: true } => {
-                    Some(penstock_domain::api::source::ObjectKind::ConfigMap)
-                }
-                _ => None,
-            },
-            ..Reach::reading(&query.path)
-        };
-        authorise(store, caller, &reach)
+        let mut refused = None;
+        for proposal in providers::propose(store, query)? {
+            match authorise(store, caller, &proposal.reach()) {
+                Ok(()) => return Ok(proposal.query),
+                Err(fault) => refused = refused.or(Some(fault)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| not_found(&store.reference)))
     }
 
     async fn shared_read(
@@ -253,7 +245,12 @@ impl Registry {
         let read = || {
             let (opened, query) = (Arc::clone(opened), query.clone());
             let subject = store.reference.to_string();
-            async move { opened.read(&subject, &query).await }
+            async move {
+                match freshness {
+                    Freshness::Now => opened.read(&subject, &query).await,
+                    Freshness::Within(_) => opened.refresh(&subject, &query).await,
+                }
+            }
         };
         let snapshot = self.shared.get(key, sync, freshness, read).await?;
         Ok(Arc::unwrap_or_clone(snapshot))

@@ -105,6 +105,13 @@ pub enum SourceOptions {
         /// Reads a ConfigMap, not a Secret.
         config_map: bool,
     },
+    /// Infisical.
+    Infisical {
+        /// What other folders bring in by import; `None` is whatever the caller may.
+        imports: Option<bool>,
+        /// Values in the place of references; `None` is whatever the caller may.
+        references: Option<bool>,
+    },
 }
 
 /// What a source reads from.

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use penstock_domain::secret::SecretValue;
-use penstock_domain::stores::StoreLimits;
+use penstock_domain::stores::{StoreLimits, StoreObject};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -26,6 +26,8 @@ use super::tls::{self, ConfigureTls, SystemAuthorities, TlsSettings};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 const MAX_REDIRECTS: usize = 3;
+/// A longer tag is none: no server needs it.
+const MAX_ETAG_LENGTH: usize = 256;
 const USER_AGENT: &str = concat!("penstock/", env!("CARGO_PKG_VERSION"));
 
 /// What all clients of the process share: the administrator's list, the budget, the system's authorities.
@@ -49,6 +51,23 @@ pub struct ClientSettings<'a> {
     pub tls: &'a TlsSettings,
     /// Limits.
     pub limits: &'a StoreLimits,
+}
+
+impl<'a> ClientSettings<'a> {
+    /// What `store` says about itself, with the address and the TLS settings of its provider.
+    pub fn of(store: &'a StoreObject, address: &'a str, tls: &'a TlsSettings) -> Self {
+        Self {
+            address,
+            origin: Origin::of(store),
+            namespace: if store.is_cluster() {
+                ""
+            } else {
+                store.home.as_str()
+            },
+            tls,
+            limits: &store.limits,
+        }
+    }
 }
 
 impl HttpLayer {
@@ -208,6 +227,8 @@ pub struct Response {
     pub status: StatusCode,
     /// What `Retry-After` says, bounded.
     pub retry_after: Option<Duration>,
+    /// The tag of this answer (RFC 9110 §8.8.3), where it has one that can be sent back.
+    pub etag: Option<String>,
     body: Zeroizing<Vec<u8>>,
     /// The place in the budget, kept until the answer has been read.
     _place: Place,
@@ -242,6 +263,11 @@ impl HttpClient {
     /// The host, for messages.
     pub fn host(&self) -> &str {
         self.endpoint.host()
+    }
+
+    /// Leaves the store alone for `wait`, which it asks for elsewhere than in the header.
+    pub fn pause(&self, wait: Duration) {
+        self.gate.pause(wait);
     }
 
     /// Sends `request` and reads the whole answer. An answer of any status is an `Ok`.
@@ -383,6 +409,7 @@ async fn read(mut response: reqwest::Response, mut place: Place) -> Result<Respo
     Ok(Response {
         status: response.status(),
         retry_after: retry_after(response.headers()),
+        etag: etag(response.headers()),
         body,
         _place: place,
     })
@@ -397,6 +424,11 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
         *body = larger;
     }
     body.extend_from_slice(chunk);
+}
+
+fn etag(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(ETAG)?.to_str().ok()?;
+    (value.len() <= MAX_ETAG_LENGTH).then(|| value.to_owned())
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

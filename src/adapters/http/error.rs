@@ -75,7 +75,34 @@ impl OpenClient {
     }
 }
 
+impl OpenClient {
+    /// The fault for the store `subject`, told by the field; `provider` leads to the system's fields, such as
+    /// `SecretStore a spec.provider.vault`.
+    pub fn fault_of(&self, subject: &str, provider: &str) -> Fault {
+        match self {
+            Self::Address(_) => self.fault(&format!("{provider}.address")),
+            Self::Tls(ConfigureTls::ServerName) => {
+                self.fault(&format!("{provider}.tlsServerName"))
+            }
+            Self::Tls(
+                ConfigureTls::NoCertificate | ConfigureTls::BadCertificate | ConfigureTls::TooMany,
+            ) => self.fault(provider).hint(
+                "Put PEM certificates into caBundle, or into what caSecretRef or caConfigMapRef names",
+            ),
+            Self::Tls(_) => self.fault(subject),
+        }
+    }
+}
+
 impl SendRequest {
+    /// The fault for the store `subject`: what is wrong with the address is told by its field.
+    pub fn fault_of(&self, subject: &str, provider: &str, host: &str) -> Fault {
+        match self {
+            Self::Resolve(_) => self.fault(&format!("{provider}.address"), host),
+            _ => self.fault(subject, host),
+        }
+    }
+
     /// Sorts an error of the HTTP library by its causes; none of its text is kept.
     pub(super) fn of(error: &reqwest::Error) -> Self {
         let mut cause: Option<&(dyn Error + 'static)> = Some(error);

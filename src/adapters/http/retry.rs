@@ -42,7 +42,7 @@ pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// A random number from 0 to 1; one half should the system have no randomness to give.
-pub(super) fn random_unit() -> f64 {
+pub(crate) fn random_unit() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
 }
 

@@ -2,70 +2,16 @@ use std::collections::BTreeSet;
 
 use penstock_domain::api::store::{Allow, Provider};
 use penstock_domain::stores::access::RemotePath;
-use penstock_domain::stores::{Capability, Credentials, DataObject, DataObjects, StoreCatalog};
+use penstock_domain::stores::{Capability, Credentials, StoreCatalog};
+use penstock_domain::sync::SourceOptions;
 use penstock_domain::testing::contract::source::{CASES, Content, SourceWorld};
 use penstock_domain::testing::{self, sync_id};
 use serde_json::json;
 
 use super::*;
 use crate::http::client::HttpLayer;
-use crate::vault::fake::{FakeCredentials, FakeVault, app_role};
-
-#[derive(Default)]
-struct FakeCatalog {
-    stores: Mutex<Vec<(NamespaceName, Arc<StoreObject>)>>,
-    labels: BTreeMap<String, String>,
-}
-
-impl FakeCatalog {
-    fn put(&self, store: StoreObject) {
-        let mut stores = self.stores.lock().unwrap();
-        stores.retain(|(_, held)| held.reference != store.reference);
-        stores.push((store.home.clone(), Arc::new(store)));
-    }
-}
-
-impl StoreCatalog for FakeCatalog {
-    fn find(
-        &self,
-        namespace: &NamespaceName,
-        reference: &StoreReference,
-    ) -> Option<Arc<StoreObject>> {
-        let stores = self.stores.lock().unwrap();
-        let found = stores.iter().find(|(home, store)| {
-            store.reference == *reference && (store.is_cluster() || home == namespace)
-        });
-        found.map(|(_, store)| Arc::clone(store))
-    }
-
-    fn namespace_labels(&self, _: &NamespaceName) -> Option<Arc<BTreeMap<String, String>>> {
-        Some(Arc::new(self.labels.clone()))
-    }
-}
-
-/// One Secret and one ConfigMap, both `settings`, in every namespace.
-struct FakeObjects;
-
-#[async_trait]
-impl DataObjects for FakeObjects {
-    async fn get(
-        &self,
-        namespace: &NamespaceName,
-        kind: DataKind,
-        name: &ObjectName,
-    ) -> Result<Option<DataObject>, Fault> {
-        let value = format!("{namespace} {kind:?}");
-        let data = BTreeMap::from([
-            ("key".to_owned(), SecretValue::new(value)),
-            ("bytes".to_owned(), SecretValue::new(vec![0xff])),
-        ]);
-        Ok((name.as_str() == "settings").then(|| DataObject {
-            resource_version: "7".to_owned(),
-            accept_from: None,
-            data,
-        }))
-    }
-}
+use crate::test_ports::{FakeCatalog, FakeCredentials, FakeObjects};
+use crate::vault::fake::{FakeVault, app_role};
 
 struct Case {
     vault: FakeVault,

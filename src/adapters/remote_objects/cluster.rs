@@ -15,17 +15,16 @@ use penstock_domain::names::{NamespaceName, ObjectName};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{Capabilities, Capability, Credentials, DataKind, StoreObject};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::kubeconfig::{self, Access};
 use super::query::ObjectQuery;
 use crate::http::client::{ClientSettings, HttpClient, HttpLayer, Request, Response};
-use crate::http::egress::Origin;
 use crate::http::error::SendRequest;
 use crate::http::json;
 use crate::http::tls::TlsSettings;
 use crate::open::{OpenedStore, StoreFailure, StoreQuery};
+use crate::settings::hash_of;
 
 /// A store that reads one namespace of another cluster.
 pub struct OtherCluster {
@@ -80,17 +79,7 @@ impl OtherCluster {
             _ => return Err(fetch.wrong("server", "set one of kubeconfigRef, server")),
         };
         let http = layer
-            .client(&ClientSettings {
-                address: &access.address,
-                origin: Origin::of(store),
-                namespace: if store.is_cluster() {
-                    ""
-                } else {
-                    store.home.as_str()
-                },
-                tls: &access.tls,
-                limits: &store.limits,
-            })
+            .client(&ClientSettings::of(store, &access.address, &access.tls))
             .map_err(|error| error.fault(&subject))?;
         Ok(Self {
             http,
@@ -169,9 +158,8 @@ impl OpenedStore for OtherCluster {
 }
 
 fn hash(access: &Access) -> [u8; 32] {
-    let mut hash = Sha256::new();
     let identity = access.tls.identity.as_ref();
-    for part in [
+    hash_of([
         access.address.as_bytes(),
         access.tls.ca.as_deref().unwrap_or_default(),
         access
@@ -185,11 +173,7 @@ fn hash(access: &Access) -> [u8; 32] {
         identity
             .map(|identity| identity.key.expose())
             .unwrap_or_default(),
-    ] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
+    ])
 }
 
 /// What an object holds; `None` when the body is none of its kind.

@@ -39,9 +39,9 @@ impl ObjectQuery {
                 DataKind::Secret
             }
             SourceOptions::Kubernetes { config_map: true } => DataKind::ConfigMap,
-            SourceOptions::Vault { .. } => {
+            SourceOptions::Vault { .. } | SourceOptions::Infisical { .. } => {
                 return Err(refuse(
-                    "`options.vault` does not fit a store of another namespace or cluster",
+                    "the only options of a store of another namespace or cluster are `options.kubernetes`",
                 ));
             }
         };

@@ -1,18 +1,17 @@
 //! Requests in a session: with a token, and with one new login where a token turns out to be dead.
 
-use std::sync::Arc;
-
 use serde_json::value::RawValue;
 
 use super::answer::{self, Rejection};
 use super::error::VaultError;
 use super::login::with_wait;
-use super::session::{AfterDenial, Session, Token};
+use super::session::{AfterDenial, Session};
 use crate::http::client::{Request, Response};
+use crate::session::Token;
 
 /// A client of one store.
 pub(super) struct Client {
-    session: Arc<Session>,
+    session: Session,
 }
 
 /// What is read: segments below `/v1/`, a query, and a name for it in messages.
@@ -24,11 +23,11 @@ pub(super) struct Resource {
 }
 
 impl Client {
-    pub(super) fn new(session: Arc<Session>) -> Self {
+    pub(super) fn new(session: Session) -> Self {
         Self { session }
     }
 
-    pub(super) fn session(&self) -> &Arc<Session> {
+    pub(super) fn session(&self) -> &Session {
         &self.session
     }
 

@@ -5,19 +5,14 @@ use penstock_domain::fault::{Fault, FaultClass};
 
 use super::answer::Rejection;
 use crate::http::error::{OpenClient, SendRequest};
-use crate::http::tls::ConfigureTls;
+use crate::settings::ReadSettings;
 
 /// Why something could not be read. Paths in it are the user's own; nothing in it comes from an answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum VaultError {
-    /// `spec.provider.vault` makes no sense.
-    #[error("read the settings: {field} {message}")]
-    Settings {
-        /// The field below `spec.provider.vault`.
-        field: &'static str,
-        /// What is wrong with it.
-        message: String,
-    },
+    /// `spec.provider.vault` makes no sense, or what it names is not there.
+    #[error(transparent)]
+    Settings(#[from] ReadSettings),
     /// The address or TLS.
     #[error("open a client")]
     Open(#[source] OpenClient),
@@ -142,17 +137,10 @@ impl VaultError {
     pub fn fault(&self, subject: &str) -> Fault {
         let of = |class, message: String| Fault::new(class, subject, message);
         match self {
-            Self::Settings { field, message } => Fault::new(
-                FaultClass::Invalid,
-                format!("{subject} spec.provider.vault.{field}"),
-                message,
-            ),
-            Self::Open(error) => open(subject, error),
+            Self::Settings(error) => error.fault(&provider(subject)),
+            Self::Open(error) => error.fault_of(subject, &provider(subject)),
             Self::Credentials(fault) => fault.clone(),
-            Self::Send { host, source } => match source {
-                SendRequest::Resolve(_) => source.fault(&at_address(subject), host),
-                _ => source.fault(subject, host),
-            },
+            Self::Send { host, source } => source.fault_of(subject, &provider(subject), host),
             Self::LogIn { hint } => of(FaultClass::Denied, "the login is refused".to_owned())
                 .because(Reason::CredentialsRefused)
                 .hint(*hint),
@@ -185,23 +173,8 @@ impl VaultError {
     }
 }
 
-fn open(subject: &str, error: &OpenClient) -> Fault {
-    match error {
-        OpenClient::Address(_) => error.fault(&at_address(subject)),
-        OpenClient::Tls(ConfigureTls::ServerName) => {
-            error.fault(&format!("{subject} spec.provider.vault.tlsServerName"))
-        }
-        OpenClient::Tls(
-            ConfigureTls::NoCertificate | ConfigureTls::BadCertificate | ConfigureTls::TooMany,
-        ) => error.fault(&format!("{subject} spec.provider.vault")).hint(
-            "Put PEM certificates into caBundle, or into what caSecretRef or caConfigMapRef names",
-        ),
-        OpenClient::Tls(_) => error.fault(subject),
-    }
-}
-
-fn at_address(subject: &str) -> String {
-    format!("{subject} spec.provider.vault.address")
+fn provider(subject: &str) -> String {
+    format!("{subject} spec.provider.vault")
 }
 
 fn rejected(subject: &str, path: &str, rejection: Rejection) -> Fault {
@@ -281,6 +254,7 @@ mod tests {
     use crate::http::egress::Refusal;
     use crate::http::endpoint::ParseAddress;
     use crate::http::resolve::ResolveHost;
+    use crate::http::tls::ConfigureTls;
 
     #[test]
     fn every_rejection_has_the_class_that_the_rules_give_it() {

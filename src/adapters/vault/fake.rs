@@ -4,17 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use async_trait::async_trait;
-use penstock_domain::api::shared::SecretKeyRef;
+use penstock_domain::api::shared::{SecretKeyRef, ServiceAccountRef};
 use penstock_domain::api::store::{Identity, Provider};
 use penstock_domain::api::vault::{
-    ServiceAccountRef, VaultAppRoleAuth, VaultAuth, VaultKubernetesAuth, VaultProvider,
-    VaultTokenAuth,
+    VaultAppRoleAuth, VaultAuth, VaultKubernetesAuth, VaultProvider, VaultTokenAuth,
 };
-use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::{NamespaceName, ObjectName};
-use penstock_domain::secret::SecretValue;
-use penstock_domain::stores::{Credentials, StoreLimits, StoreObject, TokenRequest};
+use penstock_domain::stores::{StoreLimits, StoreObject};
 use penstock_domain::sync::{StoreKind, StoreReference};
 use serde_json::{Value, json};
 
@@ -253,68 +249,6 @@ impl Model {
             return errors(404, &[]);
         }
         envelope(200, &json!({ "keys": keys }), &Value::Null)
-    }
-}
-
-/// Secrets of the cluster, by `namespace/name/key`.
-#[derive(Default)]
-pub(crate) struct FakeCredentials {
-    secrets: Mutex<BTreeMap<String, String>>,
-    fetched: Mutex<Vec<String>>,
-}
-
-impl FakeCredentials {
-    pub(crate) fn new(secrets: &[(&str, &str)]) -> Arc<Self> {
-        let fake = Self::default();
-        for (place, value) in secrets {
-            fake.set(place, value);
-        }
-        Arc::new(fake)
-    }
-
-    pub(crate) fn set(&self, place: &str, value: &str) {
-        let mut secrets = self.secrets.lock().unwrap();
-        secrets.insert(place.to_owned(), value.to_owned());
-    }
-
-    /// What has been fetched so far.
-    pub(crate) fn fetched(&self) -> Vec<String> {
-        self.fetched.lock().unwrap().clone()
-    }
-
-    fn find(&self, place: String) -> Result<String, Fault> {
-        let found = self.secrets.lock().unwrap().get(&place).cloned();
-        self.fetched.lock().unwrap().push(place.clone());
-        found.ok_or_else(|| Fault::new(FaultClass::NotFound, place, "it does not exist"))
-    }
-}
-
-#[async_trait]
-impl Credentials for FakeCredentials {
-    async fn secret_key(
-        &self,
-        namespace: &NamespaceName,
-        name: &ObjectName,
-        key: &str,
-    ) -> Result<SecretValue, Fault> {
-        self.find(format!("{namespace}/{name}/{key}"))
-            .map(SecretValue::new)
-    }
-
-    async fn config_map_key(
-        &self,
-        namespace: &NamespaceName,
-        name: &ObjectName,
-        key: &str,
-    ) -> Result<String, Fault> {
-        self.find(format!("{namespace}/{name}/{key}"))
-    }
-
-    async fn service_account_token(&self, request: &TokenRequest) -> Result<SecretValue, Fault> {
-        let place = format!("{}/{}", request.namespace, request.service_account);
-        self.fetched.lock().unwrap().push(place);
-        let jwt = format!("jwt for {}", request.audiences.join(" "));
-        Ok(SecretValue::new(jwt))
     }
 }
 

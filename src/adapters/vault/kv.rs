@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, WeakShared};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use penstock_domain::bundle::{MAX_BYTES, MAX_KEYS, Snapshot, SourceEntry, SourceVersion};
+use penstock_domain::bundle::{MAX_KEYS, Snapshot, SourceEntry, SourceVersion};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::RemotePath;
 
 use super::answer::{self, KvVersion, Mount, Rejection, Secret};
 use super::client::{Client, Resource};
 use super::error::VaultError;
+use crate::entries::Entries;
 
 /// How many secrets of one folder are asked for at once; the store's own limit applies besides.
 const CONCURRENT_READS: usize = 32;
@@ -200,14 +201,16 @@ impl Kv {
                 field: field.to_owned(),
             });
         }
-        let mut entries = Entries::new(name);
+        let too_large = |_| VaultError::TooLarge { path: name.clone() };
+        let mut entries = Entries::default();
         for (field, value) in &secret.fields {
             if query.field.is_none_or(|wanted| wanted == field) {
-                entries.add(&secret, field, query.path.to_text(), value)?;
+                let entry = entry(&secret, field, query.path.to_text(), value);
+                entries.add(entry).map_err(too_large)?;
             }
         }
         Ok(Snapshot {
-            entries: entries.list,
+            entries: entries.into_list(),
             version: version.map(SourceVersion::Counter),
         })
     }
@@ -229,13 +232,17 @@ impl Kv {
             .buffered(CONCURRENT_READS)
             .try_collect()
             .await?;
-        let mut entries = Entries::new(engine.name(&folder));
+        let too_large = |_| VaultError::TooLarge {
+            path: engine.name(&folder),
+        };
+        let mut entries = Entries::default();
         for (path, secret) in &secrets {
             let Some(secret) = secret else { continue };
             match query.field {
                 None => {
                     for (field, value) in &secret.fields {
-                        entries.add(secret, field, path.to_text(), value)?;
+                        let entry = entry(secret, field, path.to_text(), value);
+                        entries.add(entry).map_err(too_large)?;
                     }
                 }
                 // Each secret is one entry of its own name.
@@ -243,13 +250,14 @@ impl Kv {
                     if let (Some(value), Some((name, parent))) =
                         (secret.fields.get(field), path.segments().split_last())
                     {
-                        entries.add(secret, name, parent.join("/"), value)?;
+                        let entry = entry(secret, name, parent.join("/"), value);
+                        entries.add(entry).map_err(too_large)?;
                     }
                 }
             }
         }
         Ok(Snapshot {
-            entries: entries.list,
+            entries: entries.into_list(),
             version: None,
         })
     }
@@ -362,42 +370,13 @@ fn moving(engine: Engine<'_>, folder: &RemotePath) -> VaultError {
     }
 }
 
-/// Entries under the bounds of a bundle.
-struct Entries {
-    of: String,
-    list: Vec<SourceEntry>,
-    bytes: usize,
-}
-
-impl Entries {
-    fn new(of: String) -> Self {
-        Self {
-            of,
-            list: Vec::new(),
-            bytes: 0,
-        }
-    }
-
-    fn add(
-        &mut self,
-        secret: &Secret,
-        name: &str,
-        path: String,
-        value: &SecretValue,
-    ) -> Result<(), VaultError> {
-        self.bytes += name.len() + value.len();
-        if self.list.len() >= MAX_KEYS || self.bytes > MAX_BYTES {
-            return Err(VaultError::TooLarge {
-                path: self.of.clone(),
-            });
-        }
-        self.list.push(SourceEntry {
-            name: name.to_owned(),
-            path,
-            tags: secret.tags.clone(),
-            version: secret.version.map(|version| version.to_string()),
-            value: value.clone(),
-        });
-        Ok(())
+/// One field of a secret as an entry.
+fn entry(secret: &Secret, name: &str, path: String, value: &SecretValue) -> SourceEntry {
+    SourceEntry {
+        name: name.to_owned(),
+        path,
+        tags: secret.tags.clone(),
+        version: secret.version.map(|version| version.to_string()),
+        value: value.clone(),
     }
 }

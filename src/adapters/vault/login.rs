@@ -1,8 +1,8 @@
 //! The requests around tokens: logging in, looking up, renewing, revoking.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use async_trait::async_trait;
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::Credentials;
 use penstock_domain::stores::access::RemotePath;
@@ -13,9 +13,7 @@ use super::answer::{self, Rejection};
 use super::error::VaultError;
 use super::settings::Method;
 use crate::http::client::{HttpClient, Request, Response};
-
-/// No lease is taken to be longer: what comes from outside is bounded.
-const MAX_LEASE: Duration = Duration::from_hours(24 * 366);
+use crate::session::{Grant, Issuer, Renewal, Token, lease};
 
 const APP_ROLE_HINT: &str =
     "Check the mount, the role id and the secret id, and whether that has expired or been used up";
@@ -29,25 +27,42 @@ pub(super) struct Transport {
     pub(super) namespace: Option<String>,
 }
 
-/// What a login or a renewal gives.
-pub(super) struct Grant {
-    pub(super) token: SecretValue,
-    /// How long it lives; `None`: for ever, or it is not known.
-    pub(super) lease: Option<Duration>,
-    pub(super) renewable: bool,
-    /// How often it may be used, where that is counted.
-    pub(super) uses: Option<u64>,
+/// Everything needed to log in to one server.
+pub(super) struct Login {
+    pub(super) transport: Transport,
+    pub(super) method: Method,
+    pub(super) credentials: Arc<dyn Credentials>,
 }
 
-impl Grant {
-    /// A token of which nothing else is known.
-    fn unknown(token: &SecretValue) -> Self {
-        Self {
-            token: token.clone(),
-            lease: None,
-            renewable: false,
-            uses: None,
+#[async_trait]
+impl Issuer for Login {
+    type Error = VaultError;
+
+    async fn log_in(&self) -> Result<Grant, VaultError> {
+        self.transport.log_in(&self.method, &self.credentials).await
+    }
+
+    async fn renew(&self, token: &Token) -> Renewal {
+        match self.transport.renew(token.value()).await {
+            Ok(grant) => Renewal::Granted(grant),
+            Err(error)
+                if matches!(
+                    error.rejection(),
+                    Some(Rejection::Denied | Rejection::BadRequest)
+                ) =>
+            {
+                Renewal::Ends
+            }
+            Err(_) => Renewal::Postponed,
         }
+    }
+
+    async fn revoke(&self, token: &SecretValue) {
+        self.transport.revoke(token).await;
+    }
+
+    fn is_given(&self) -> bool {
+        matches!(self.method, Method::Token(_))
     }
 }
 
@@ -163,6 +178,7 @@ impl Transport {
             Ok(found) => Ok(Grant {
                 token: token.clone(),
                 lease: lease(found.ttl),
+                limit: None,
                 renewable: found.renewable,
                 uses: None,
             }),
@@ -222,14 +238,10 @@ fn grant(response: &Response) -> Result<Grant, Rejection> {
     Ok(Grant {
         token: SecretValue::new(auth.client_token),
         lease: lease(auth.lease_duration),
+        limit: None,
         renewable: auth.renewable,
         uses: (auth.num_uses > 0).then_some(auth.num_uses),
     })
-}
-
-/// 0 is "never expires".
-fn lease(seconds: u64) -> Option<Duration> {
-    (seconds > 0).then(|| Duration::from_secs(seconds).min(MAX_LEASE))
 }
 
 /// Puts what the header says into a rejection that has room for it.

@@ -13,12 +13,11 @@ use super::answer::KvVersion;
 use super::client::Client;
 use super::error::VaultError;
 use super::kv::{Kv, Query};
-use super::login::Transport;
+use super::login::{Login, Transport};
 use super::session::Session;
 use super::settings::{Settings, own_mount, parse_mount};
 use crate::http::client::{ClientSettings, HttpLayer};
-use crate::http::egress::Origin;
-use crate::open::{OpenedStore, StoreFailure, StoreQuery};
+use crate::open::{OpenedStore, Proposal, StoreFailure, StoreQuery};
 
 /// A Vault or OpenBao that has been opened: settings checked, credentials fetched, nobody logged in yet.
 pub struct VaultStore {
@@ -38,23 +37,17 @@ impl VaultStore {
         let settings = Settings::read(store, provider, credentials.as_ref()).await?;
         let credential_hash = settings.credential_hash();
         let http = layer
-            .client(&ClientSettings {
-                address: &provider.address,
-                origin: Origin::of(store),
-                namespace: if store.is_cluster() {
-                    ""
-                } else {
-                    store.home.as_str()
-                },
-                tls: &settings.tls,
-                limits: &store.limits,
-            })
+            .client(&ClientSettings::of(store, &provider.address, &settings.tls))
             .map_err(VaultError::Open)?;
         let transport = Transport {
             http,
             namespace: settings.namespace,
         };
-        let session = Session::new(transport, settings.method, Arc::clone(credentials));
+        let session = Session::new(Login {
+            transport,
+            method: settings.method,
+            credentials: Arc::clone(credentials),
+        });
         Ok(Self {
             kv: Kv::new(Client::new(session), settings.kv_version),
             mount: settings.mount,
@@ -62,18 +55,22 @@ impl VaultStore {
         })
     }
 
-    /// The mount that a source sets, when it is not the store's own. Decided from the spec alone, because
-    /// authorisation comes before anything is opened.
-    pub fn foreign_mount(
+    /// What a query means. Decided from the spec alone, because authorisation comes before anything is opened.
+    pub fn propose(
         provider: &VaultProvider,
-        options: &SourceOptions,
-    ) -> Result<Option<String>, VaultError> {
-        let SourceOptions::Vault { mount: Some(set) } = options else {
-            return Ok(None);
-        };
-        let set = parse_mount(set).ok_or_else(no_mount)?;
-        let own = own_mount(provider)?;
-        Ok((set != own).then(|| set.to_text()))
+        mut query: StoreQuery,
+    ) -> Result<Proposal, VaultError> {
+        let mut foreign = None;
+        if let SourceOptions::Vault { mount: Some(set) } = &mut query.options {
+            let mount = parse_mount(set).ok_or_else(no_mount)?;
+            // One mount, one spelling, one shared read.
+            *set = mount.to_text();
+            foreign = (mount != own_mount(provider)?).then(|| mount.to_text());
+        }
+        Ok(Proposal {
+            mount: foreign,
+            ..Proposal::of(query)
+        })
     }
 
     async fn answer(&self, query: &StoreQuery) -> Result<Snapshot, VaultError> {
@@ -87,9 +84,9 @@ impl VaultStore {
             SourceOptions::Vault { mount: Some(mount) } => {
                 parse_mount(mount).ok_or_else(no_mount)?
             }
-            SourceOptions::Kubernetes { .. } => {
+            SourceOptions::Kubernetes { .. } | SourceOptions::Infisical { .. } => {
                 return Err(VaultError::ask(
-                    "`options.kubernetes` does not fit a store of Vault",
+                    "the only options of a store of Vault are `options.vault`",
                 ));
             }
         };

@@ -14,10 +14,11 @@ use penstock_domain::stores::{Capability, Credentials, StoreObject};
 use penstock_domain::sync::SourceOptions;
 use serde_json::json;
 
-use super::fake::{FakeCredentials, FakeVault, app_role, service_account, token};
+use super::fake::{FakeVault, app_role, service_account, token};
 use super::store::VaultStore;
 use crate::http::client::HttpLayer;
 use crate::open::{OpenedStore, StoreFailure, StoreQuery};
+use crate::test_ports::FakeCredentials;
 
 fn layer() -> HttpLayer {
     HttpLayer::new(vec!["127.0.0.0/8".parse::<IpNet>().unwrap()])

@@ -201,9 +201,9 @@ fn options(
     let Some(options) = options else {
         return SourceOptions::None;
     };
-    match (&options.vault, &options.kubernetes) {
-        (None, None) => SourceOptions::None,
-        (Some(vault), None) => SourceOptions::Vault {
+    match (&options.vault, &options.kubernetes, &options.infisical) {
+        (None, None, None) => SourceOptions::None,
+        (Some(vault), None, None) => SourceOptions::Vault {
             mount: vault.mount.as_deref().map(|mount| {
                 path(
                     problems,
@@ -212,13 +212,17 @@ fn options(
                 )
             }),
         },
-        (None, Some(kubernetes)) => SourceOptions::Kubernetes {
+        (None, Some(kubernetes), None) => SourceOptions::Kubernetes {
             config_map: kubernetes.kind.unwrap_or_default() == ObjectKind::ConfigMap,
         },
-        (Some(_), Some(_)) => {
+        (None, None, Some(infisical)) => SourceOptions::Infisical {
+            imports: infisical.imports,
+            references: infisical.references,
+        },
+        _ => {
             problems.invalid(
                 format!("{field}.options"),
-                "options belong to one store: set only one of vault, kubernetes",
+                "options belong to one store: set only one of vault, kubernetes, infisical",
             );
             SourceOptions::None
         }

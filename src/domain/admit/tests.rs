@@ -313,7 +313,7 @@ const BAD_SOURCES: &[(&str, &str)] = &[
     ),
     (
         "{name: v, store: {name: s}, options: {vault: {}, kubernetes: {}}}",
-        ".options: options belong to one store: set only one of vault, kubernetes",
+        ".options: options belong to one store: set only one of vault, kubernetes, infisical",
     ),
     (
         "{name: v, store: {name: s}, select: {matching: \"(\"}}",
@@ -333,6 +333,27 @@ const BAD_SOURCES: &[(&str, &str)] = &[
     ),
     ("{name: v, literal: {\"\": x}}", ".literal[]: is empty"),
 ];
+
+#[test]
+fn options_of_infisical_say_what_they_say_and_no_more() {
+    for (options, imports, references) in [
+        ("{}", None, None),
+        ("{imports: true}", Some(true), None),
+        (
+            "{imports: false, references: true}",
+            Some(false),
+            Some(true),
+        ),
+    ] {
+        let source = format!("{{name: v, store: {{name: s}}, options: {{infisical: {options}}}}}");
+        let sync = admitted(&with_source(&source));
+        let expected = SourceOptions::Infisical {
+            imports,
+            references,
+        };
+        assert_eq!(sync.sources[0].options, expected, "{options}");
+    }
+}
 
 #[test]
 fn mistakes_in_a_source_are_told_by_field() {

@@ -30,6 +30,7 @@ pub mod canary;
 pub mod cluster_sync;
 pub mod crds;
 pub mod defaults;
+pub mod infisical;
 pub mod kubernetes;
 mod null;
 pub mod one_of;

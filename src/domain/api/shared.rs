@@ -164,6 +164,25 @@ pub struct ConfigMapKeyRef {
     pub key: String,
 }
 
+/// A ServiceAccount whose token is requested for one store.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceAccountRef {
+    /// Name of the ServiceAccount: of the store's namespace, or for a ClusterSecretStore of the
+    /// operator's. It must carry the annotation penstock.dev/accept-from with the name of the store.
+    #[schemars(with = "ObjectName")]
+    pub name: String,
+    /// Audiences of the token. Absent or empty: the store's own, `SecretStore/<namespace>/<name>` or
+    /// `ClusterSecretStore/<name>`, so that the token opens nothing else. Those of the API server are refused.
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "List<Text<253>, 8>")]
+    pub audiences: Vec<String>,
+}
+
 /// The kind of a store.
 #[derive(
     Clone,

@@ -6,6 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::infisical::InfisicalSourceOptions;
 use super::null::null_is_empty;
 use super::one_of::one_of;
 use super::schema::{
@@ -57,13 +58,13 @@ pub struct Source {
     #[schemars(with = "Option<Filled<253>>")]
     pub environment: Option<String>,
     /// Folder, path, prefix, item folder or table, in the store's own words. For Vault the path under
-    /// the mount; ending in `/` it is a folder. For the Kubernetes provider the name of the object. May
-    /// hold `{{ parameters }}`. Absent: the store's root.
+    /// the mount; ending in `/` it is a folder. For the Kubernetes provider the name of the object. For
+    /// Infisical the folder. May hold `{{ parameters }}`. Absent: the store's root.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Text<1024>>")]
     pub path: Option<String>,
     /// Field of an entry that has several (item field, JSON property). Absent: the store's own default;
-    /// for Vault every field of the entry.
+    /// for Vault every field of the entry, for Infisical every secret of the folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Filled<253>>")]
     pub field: Option<String>,
@@ -257,7 +258,7 @@ pub struct SkipWhen {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = at_most_one(&["vault", "kubernetes"], "options belong to one store"),
+    validation = at_most_one(&["vault", "kubernetes", "infisical"], "options belong to one store"),
 )]
 pub struct SourceOptions {
     /// For a store whose provider is `vault`.
@@ -266,6 +267,9 @@ pub struct SourceOptions {
     /// For a store whose provider is `kubernetes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<KubernetesSourceOptions>,
+    /// For a store whose provider is `infisical`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub infisical: Option<InfisicalSourceOptions>,
 }
 
 /// Options of a source in Vault or OpenBao.

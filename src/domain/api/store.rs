@@ -4,6 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::infisical::{Follow, InfisicalProvider};
 use super::kubernetes::KubernetesProvider;
 use super::null::null_is_empty;
 use super::one_of::one_of;
@@ -131,6 +132,9 @@ pub struct Provider {
     /// Secrets and ConfigMaps of another namespace or cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<KubernetesProvider>,
+    /// One project of Infisical.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub infisical: Option<InfisicalProvider>,
 }
 
 one_of! {
@@ -140,6 +144,8 @@ one_of! {
         Vault(VaultProvider) = vault "vault",
         /// Another namespace or cluster.
         Kubernetes(KubernetesProvider) = kubernetes "kubernetes",
+        /// Infisical.
+        Infisical(InfisicalProvider) = infisical "infisical",
     }
 }
 
@@ -281,6 +287,15 @@ pub struct AllowAt {
     )]
     #[schemars(with = "List<ObjectKind, 2>")]
     pub kind: Vec<ObjectKind>,
+    /// What may lead out of the entry's prefixes and environments, to wherever the store's credentials reach:
+    /// imports, references (`options.infisical`).
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "List<Follow, 2>")]
+    pub follow: Vec<Follow>,
 }
 
 /// One kind of action that is allowed.

@@ -4,10 +4,9 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::null::null_is_empty;
 use super::one_of::one_of;
-use super::schema::{Filled, List, ObjectName, Text, WebAddress, at_most_one, exactly_one};
-use super::shared::{ConfigMapKeyRef, MaskedText, SecretKeyRef};
+use super::schema::{Filled, WebAddress, at_most_one, exactly_one};
+use super::shared::{ConfigMapKeyRef, MaskedText, SecretKeyRef, ServiceAccountRef};
 
 /// A connection to HashiCorp Vault or OpenBao.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -129,23 +128,4 @@ pub struct VaultKubernetesAuth {
     pub role: String,
     /// ServiceAccount whose token is shown to Vault.
     pub service_account: ServiceAccountRef,
-}
-
-/// A ServiceAccount whose token is requested for one store.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceAccountRef {
-    /// Name of the ServiceAccount: of the store's namespace, or for a ClusterSecretStore of the
-    /// operator's. It must carry the annotation penstock.dev/accept-from with the name of the store.
-    #[schemars(with = "ObjectName")]
-    pub name: String,
-    /// Audiences of the token. Absent or empty: the store's own, `SecretStore/<namespace>/<name>` or
-    /// `ClusterSecretStore/<name>`, so that the token opens nothing else. Those of the API server are refused.
-    #[serde(
-        default,
-        deserialize_with = "null_is_empty",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    #[schemars(with = "List<Text<253>, 8>")]
-    pub audiences: Vec<String>,
 }

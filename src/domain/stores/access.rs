@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use kube::core::{Selector, SelectorExt as _};
 
 use super::StoreObject;
+use crate::api::infisical::Follow;
 use crate::api::source::ObjectKind;
 use crate::api::store::{Allow, AllowAt, AllowedNamespaces};
 use crate::conditions::Reason;
@@ -167,6 +168,8 @@ pub struct Reach<'a> {
     pub mount: Option<&'a str>,
     /// The kind of object, where the source or target sets one that is not the usual.
     pub kind: Option<ObjectKind>,
+    /// What leads elsewhere from what is read.
+    pub follow: &'a [Follow],
     /// The remote name. A folder stands for everything below it.
     pub path: &'a RemotePath,
 }
@@ -179,6 +182,7 @@ impl<'a> Reach<'a> {
             environment: None,
             mount: None,
             kind: None,
+            follow: &[],
             path,
         }
     }
@@ -240,6 +244,10 @@ fn allows(entry: &Allow, caller: AskingNamespace<'_>, reach: &Reach<'_>) -> bool
         && reach
             .kind
             .is_none_or(|kind| at.is_some_and(|at| at.kind.contains(&kind)))
+        && reach
+            .follow
+            .iter()
+            .all(|way| at.is_some_and(|at| at.follow.contains(way)))
         && entry
             .key_prefixes
             .iter()

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{ObjectMeta, PostParams};
 use penstock_adapters::kubernetes::{ApiServer, ApiServerLimits, KubernetesReaders};
-use penstock_domain::api::vault::{
-    ServiceAccountRef, VaultAppRoleAuth, VaultAuth, VaultKubernetesAuth,
-};
+use penstock_domain::api::shared::ServiceAccountRef;
+use penstock_domain::api::vault::{VaultAppRoleAuth, VaultAuth, VaultKubernetesAuth};
 use penstock_domain::conditions::Reason;
 use penstock_domain::fault::FaultClass;
 use penstock_domain::ports::{Freshness, Sources};

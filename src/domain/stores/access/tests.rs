@@ -280,6 +280,7 @@ fn what_a_source_sets_must_be_named() {
             mount: vec!["kv".to_owned()],
             environment: vec!["dev".to_owned()],
             kind: vec![ObjectKind::Secret],
+            follow: Vec::new(),
         })
     };
     assert!(check(None, plain()));
@@ -295,6 +296,38 @@ fn what_a_source_sets_must_be_named() {
     assert!(!check(None, mount("kv")));
     assert!(!check(Some(AllowAt::default()), mount("kv")));
     assert!(!check(Some(AllowAt::default()), kind(ObjectKind::Secret)));
+}
+
+#[test]
+fn what_leads_elsewhere_must_be_named() {
+    let path = RemotePath::parse("apps").unwrap();
+    let name = namespace("prod");
+    let check = |named: &[Follow], follow: &[Follow]| {
+        let allow = vec![Allow {
+            at: Some(AllowAt {
+                follow: named.to_vec(),
+                ..AllowAt::default()
+            }),
+            ..reading(&["/"])
+        }];
+        let caller = AskingNamespace {
+            name: &name,
+            labels: None,
+        };
+        let reach = Reach {
+            follow,
+            ..Reach::reading(&path)
+        };
+        authorise(&store(StoreKind::Cluster, allow), caller, &reach).is_ok()
+    };
+    let (imports, both) = (
+        &[Follow::Imports][..],
+        &[Follow::Imports, Follow::References][..],
+    );
+    assert!(check(&[], &[]) && check(both, &[]));
+    assert!(check(imports, imports) && check(both, both));
+    assert!(!check(&[], imports) && !check(imports, both));
+    assert!(!check(imports, &[Follow::References]));
 }
 
 #[test]
