@@ -185,9 +185,7 @@ async fn a_token_dies_by_time_and_by_use() {
     tokio::time::resume();
     assert_eq!(case.get(LIST).await.0, 401);
     let mut case = Case::new().await;
-    let mut model = case.fake.model();
-    model.identities.get_mut("i-1").unwrap().uses = 1;
-    drop(model);
+    case.fake.model().identities.get_mut("i-1").unwrap().uses = 1;
     let (_, body) = case.log_in("s").await;
     body["accessToken"]
         .as_str()
