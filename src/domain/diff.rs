@@ -43,7 +43,7 @@ pub struct Tampering {
 /// The difference at one target.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent facts about one target"
+    reason = "independent facts about one target"
 )]
 #[derive(Debug, Clone, PartialEq)]
 pub struct TargetDiff {
@@ -57,6 +57,8 @@ pub struct TargetDiff {
     pub decided: BTreeSet<Key>,
     /// What stands there now of our keys: the record's next `before`.
     pub before: Before,
+    /// The write that the record noted last has not happened: what stood there before it stands there still.
+    pub resumes: bool,
     /// Somebody else changed it since our last write.
     pub tampering: Option<Tampering>,
     /// Labels, annotations or owner tag must be written although the content is right.
@@ -93,6 +95,7 @@ impl TargetDiff {
             wanted: record.keys.clone(),
             decided: BTreeSet::new(),
             before: record.before.clone(),
+            resumes: false,
             tampering: None,
             metadata: false,
             recreate: false,
@@ -127,11 +130,10 @@ impl TargetDiff {
         let Some(record) = record else {
             return BTreeSet::new();
         };
-        let resumed = matches!(&self.before, Before::Keys(_)) && self.before == record.before;
-        let prior = if resumed {
-            record.before_keys()
-        } else {
-            record.keys.clone()
+        let prior = match &record.before {
+            Before::Absent if self.resumes => return BTreeSet::new(),
+            Before::Keys(before) if self.resumes => before,
+            Before::Absent | Before::Keys(_) => &record.keys,
         };
         let names: BTreeSet<&Key> = prior.keys().chain(self.wanted.keys()).collect();
         names
@@ -202,7 +204,7 @@ fn absent(input: DiffInput<'_>, wanted: BTreeMap<Key, ContentHash>) -> TargetDif
             .is_some_and(|record| record.before == Before::Absent);
     let tampering = input
         .record
-        .filter(|_| !interrupted)
+        .filter(|record| !interrupted && !record.keys.is_empty())
         .map(|record| Tampering {
             keys: record.keys.keys().cloned().collect(),
             since: None,
@@ -217,6 +219,7 @@ fn absent(input: DiffInput<'_>, wanted: BTreeMap<Key, ContentHash>) -> TargetDif
         wanted,
         decided: BTreeSet::new(),
         before: Before::Absent,
+        resumes: interrupted,
         tampering,
         // An empty object would let pods start without what they wait for: none is made.
         metadata: !input.desired.is_empty(),
@@ -257,6 +260,10 @@ fn present(
         decided: decided(input.record, &keys),
         keys,
         wanted,
+        resumes: input.intent_open
+            && input.record.is_some_and(
+                |record| matches!(&record.before, Before::Keys(noted) if *noted == before),
+            ),
         before: Before::Keys(before),
         recreate,
         whole: ownership.whole,

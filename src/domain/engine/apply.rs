@@ -11,6 +11,7 @@ use crate::audit::{AuditAction, AuditEntry};
 use crate::content::Content;
 use crate::diff::{KeyChange, TargetDiff, owner_tag};
 use crate::fault::{Fault, FaultClass};
+use crate::keys::Revision;
 use crate::names::{Key, SyncId, TargetName};
 use crate::plan::Plan;
 use crate::ports::{Observation, RecordVersion, Removal, Write, Written};
@@ -385,23 +386,18 @@ fn note_target(
 ) {
     let desired = work.desired.get(&target.name);
     let former = desired.and_then(|desired| desired.former.as_ref());
-    let untouched = former.filter(|_| !difference.is_change());
+    let untouched =
+        former.filter(|former| !difference.is_change() && former.keys == difference.wanted);
     let owned = match untouched {
         Some(former) => TargetRecord {
             delete_with_sync: target.delete_with_sync,
             ..former.clone()
         },
         // Nothing stands there and nothing is made: there is nothing to own.
-        None if difference.wanted.is_empty() && !difference.is_change() => return,
-        None => TargetRecord {
-            kind: target.destination.kind().to_owned(),
-            object: target.destination.object_name().to_string(),
-            revision: work.plan.revision.clone(),
-            keys: difference.wanted.clone(),
-            before: difference.before.clone(),
-            whole: difference.whole,
-            delete_with_sync: target.delete_with_sync,
-        },
+        None if former.is_none() && difference.wanted.is_empty() && !difference.is_change() => {
+            return;
+        }
+        None => noted(next, target, difference, &work.plan.revision),
     };
     let replaced = next.targets.insert(target.name.clone(), owned);
     if let Some(owned) = replaced.filter(|replaced| !replaced.is_of(target)) {
@@ -410,6 +406,30 @@ fn note_target(
             owned,
         });
     }
+}
+
+/// What is written, or found to be right without a write. A write that is tried again is noted already.
+fn noted(
+    next: &RecordState,
+    target: &ValidatedTarget,
+    difference: &TargetDiff,
+    revision: &Revision,
+) -> TargetRecord {
+    let former = next.targets.get(&target.name);
+    let owned = |saved| TargetRecord {
+        kind: target.destination.kind().to_owned(),
+        object: target.destination.object_name().to_string(),
+        revision: revision.clone(),
+        keys: difference.wanted.clone(),
+        before: difference.before.clone(),
+        whole: difference.whole,
+        delete_with_sync: target.delete_with_sync,
+        saved,
+    };
+    former
+        .filter(|former| owned(former.saved) == **former)
+        .cloned()
+        .unwrap_or_else(|| owned(next.counter.saturating_add(1)))
 }
 
 /// Targets that the spec no longer has become orphans; only those that said `onDelete: delete` are remembered,

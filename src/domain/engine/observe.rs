@@ -172,11 +172,15 @@ fn stands_as_confirmed(request: PassRequest<'_>, name: &TargetName, owned: &Targ
         && is_closed(request, name, owned)
 }
 
-/// Whether status confirms the record's last write to the target of this name.
+/// Whether status confirms the record's last write to the target of this name: it was written afterwards, and
+/// says that the write went well. What has come in the way since does not open it again.
 fn is_closed(request: PassRequest<'_>, name: &TargetName, owned: &TargetRecord) -> bool {
-    request.status.targets.iter().any(|status| {
+    let told = request.status.record.map_or(0, |record| record.counter);
+    let mut targets = request.status.targets.iter();
+    targets.any(|status| {
         status.name == name.as_str()
-            && matches!(status.state, TargetState::Synced | TargetState::Drifted)
+            && told >= owned.saved
+            && status.state != TargetState::Failed
             && status.revision.as_deref() == Some(owned.revision.as_str())
             && status.uid.is_some()
     })

@@ -9,6 +9,7 @@ use super::{Engine, Memory, PassRequest};
 use crate::api::status::{RolloutPhase, RolloutStatus, WorkloadAttention};
 use crate::audit::{AuditAction, AuditEntry};
 use crate::conditions::Reason;
+use crate::diff::TargetDiff;
 use crate::fault::{Fault, FaultClass};
 use crate::names::Key;
 use crate::ports::Marked;
@@ -282,10 +283,17 @@ impl Engine {
 type Changed = Vec<(TargetRecord, BTreeSet<Key>)>;
 type Tampered = Vec<(TargetRecord, BTreeSet<Key>, Timestamp)>;
 
-/// What makes restarts necessary: keys whose value changes, and keys that somebody had tampered with.
+/// What makes restarts necessary: keys whose value changes, even where it stands there already because somebody
+/// was faster, and keys that somebody had tampered with.
 fn causes(work: &Work<'_>, next: &RecordState) -> (Changed, Tampered) {
     let (mut changed, mut tampered) = (Vec::new(), Vec::new());
-    for difference in work.plan.writes() {
+    let settled = |difference: &&TargetDiff| {
+        difference.blocked.is_none()
+            && !difference.reported
+            && (difference.is_change() || difference.found.is_some())
+    };
+    let free = work.plan.held.is_none();
+    for difference in work.plan.targets.iter().filter(settled).filter(|_| free) {
         let Some(owned) = next.targets.get(&difference.target) else {
             continue;
         };
@@ -298,7 +306,7 @@ fn causes(work: &Work<'_>, next: &RecordState) -> (Changed, Tampered) {
         if let Some(tampering) = difference
             .tampering
             .as_ref()
-            .filter(|_| work.request.sync.rollout.after_tampering)
+            .filter(|_| difference.is_change() && work.request.sync.rollout.after_tampering)
             && let Some(since) = tampering.since
         {
             tampered.push((owned.clone(), tampering.keys.clone(), since));

@@ -89,6 +89,10 @@ pub struct TargetRecord {
     pub whole: bool,
     /// Whether our keys go when the sync goes.
     pub delete_with_sync: bool,
+    /// The record's counter after the save that noted this. Status that repeats it, or a later one, was
+    /// written when it was known how the write had ended.
+    #[serde(default)]
+    pub saved: u64,
 }
 
 /// What is left of a target that the spec no longer has.

@@ -86,6 +86,7 @@ mod tests {
             before: Before::Keys(hashes(from, &[("A", "0"), ("B", "1")])),
             whole: true,
             delete_with_sync: false,
+            saved: 1,
         };
         let standing = values(&[("A", "1"), ("B", "edited"), ("C", "edited")]);
         let desired = values(&[("B", "1"), ("C", "2")]);

@@ -256,12 +256,19 @@ fn unseen(name: &TargetName, findings: &Findings, former: Option<&TargetStatus>)
         .cloned()
         .unwrap_or_else(|| empty_target(name, TargetState::Pending));
     match fault {
-        Some(fault) => TargetStatus {
-            state: TargetState::Failed,
-            message: Some(fault.to_string()),
-            ..base
-        },
+        Some(fault) => hindered(base, TargetState::Pending, &fault.to_string()),
         None => base,
+    }
+}
+
+/// A target that is not as it should be. When a failed write came before, nobody knows which revision it holds.
+fn hindered(former: TargetStatus, state: TargetState, message: &str) -> TargetStatus {
+    let unsure = former.state == TargetState::Failed && state != TargetState::Failed;
+    TargetStatus {
+        state,
+        message: Some(shorten(message, MAX_MESSAGE)),
+        revision: former.revision.filter(|_| !unsure),
+        ..former
     }
 }
 
@@ -286,11 +293,7 @@ fn one_target(
     let empty = || empty_target(&difference.target, TargetState::Pending);
     let base = former.cloned().unwrap_or_else(empty);
     if let Some((state, message)) = hindrance(findings, difference) {
-        return TargetStatus {
-            state,
-            message: Some(shorten(&message, MAX_MESSAGE)),
-            ..base
-        };
+        return hindered(base, state, &message);
     }
     let (uid, resource_version) = match findings.written.get(&difference.target) {
         Some(Ok(written)) => (

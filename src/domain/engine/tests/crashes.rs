@@ -156,3 +156,47 @@ fn a_conflict_at_the_target_is_tried_again_and_loses_nothing() {
     );
     lab.assert_ready();
 }
+
+#[test]
+fn killed_while_a_target_takes_fewer_keys_the_next_process_removes_them() {
+    for death in [Death::After(0), Death::Before(1)] {
+        let mut lab = Lab::new();
+        lab.refresh();
+        lab.sync.targets[0].select.keys = [crate::testing::key("A")].into();
+        lab.sync.generation += 1;
+        lab.world.revive();
+        lab.world.state().death = Some(death);
+        assert!(lab.try_run(true).is_none());
+        lab.restart();
+        let events = lab.refresh().events;
+        assert_eq!(lab.content(), pairs(&[("A", "1")]));
+        let repaired = events.iter().any(|event| event.reason == Reason::Repaired);
+        assert!(!repaired, "{events:?}");
+        assert_eq!(lab.settle(), 1);
+    }
+}
+
+#[test]
+fn killed_before_the_first_write_and_overtaken_by_the_vault_nothing_restarts() {
+    let mut lab = Lab::new();
+    let pod = PodView {
+        name: "pod".to_owned(),
+        started: Timestamp::from_second(0).ok(),
+        ready: false,
+        trouble: None,
+    };
+    lab.world.state().workloads = vec![deployment("api", "panbot", &[])];
+    let pods = [("uid-api".to_owned(), vec![pod])];
+    lab.world.state().pods.extend(pods);
+    lab.world.state().death = Some(Death::After(0));
+    assert!(lab.try_run(true).is_none());
+    lab.restart();
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    lab.refresh();
+    assert_eq!(lab.content(), pairs(&[("A", "2"), ("B", "1")]));
+    let calls = lab.world.take_calls();
+    assert!(
+        !calls.iter().any(|call| matches!(call, Call::Mark(_))),
+        "{calls:?}"
+    );
+}

@@ -617,3 +617,45 @@ fn a_dropped_target_goes_only_when_those_in_its_place_stand() {
         assert!(lab.world.content("Secret panbot").is_none());
     }
 }
+
+/// A key that we dropped and somebody else then made is theirs, whatever comes in our way afterwards.
+#[test]
+fn a_dropped_key_that_somebody_made_anew_is_not_ours_again_after_a_hindrance() {
+    use crate::sync::{Destination, SecretType};
+    let retype = |lab: &mut Lab, name: &str| {
+        if let Destination::Secret(secret) = &mut lab.sync.targets[0].destination {
+            secret.secret_type = match name {
+                "Opaque" => SecretType::Opaque,
+                other => SecretType::Custom(other.to_owned()),
+            };
+        }
+        lab.sync.generation += 1;
+    };
+    for hindrance in ["look", "type", "approval"] {
+        let mut lab = Lab::new();
+        lab.refresh();
+        lab.world.answer("vault", &[("A", "1")]);
+        lab.refresh();
+        lab.refresh();
+        lab.world.edit("Secret panbot", "B", Some("theirs"));
+        lab.look();
+        lab.assert_ready();
+        match hindrance {
+            "look" => lab.world.state().refuse_looks = Some(unavailable()),
+            "type" => retype(&mut lab, "example.com/other"),
+            _ => lab.world.answer("vault", &[]),
+        }
+        lab.world.edit("Secret panbot", "X", Some("theirs"));
+        lab.refresh();
+        lab.refresh();
+        assert!(!lab.condition(ConditionType::Ready).0, "{hindrance}");
+        lab.world.state().refuse_looks = None;
+        retype(&mut lab, "Opaque");
+        lab.world.answer("vault", &[("A", "1")]);
+        lab.refresh();
+        lab.refresh();
+        lab.assert_ready();
+        let expected = pairs(&[("A", "1"), ("B", "theirs"), ("X", "theirs")]);
+        assert_eq!(lab.content(), expected, "{hindrance}");
+    }
+}

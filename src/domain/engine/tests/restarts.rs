@@ -347,3 +347,24 @@ fn a_target_under_another_name_restarts_only_who_used_a_key_that_went() {
     assert_eq!(rename("renamed", &[]), []);
     assert_eq!(rename("again", &["A"]), [marked("b")]);
 }
+
+#[test]
+fn a_change_that_somebody_wrote_into_the_secret_first_is_a_restart_all_the_same() {
+    let mut lab = lab(vec![deployment("api", "panbot", &[])]);
+    lab.sync.targets[0].repair = false;
+    lab.world.state().now += 100;
+    lab.world.edit("Secret panbot", "A", Some("2"));
+    lab.look();
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    lab.world.take_calls();
+    lab.refresh();
+    assert_eq!(marks(&lab), [marked("api")]);
+    lab.assert_ready();
+    // From now on the new content is what counts: going back is tampering, and nobody restarts for it.
+    roll(&lab);
+    lab.look();
+    lab.world.edit("Secret panbot", "A", Some("1"));
+    lab.look();
+    assert!(lab.condition(ConditionType::Drifted).0);
+    assert_eq!(marks(&lab), []);
+}
