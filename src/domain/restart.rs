@@ -82,6 +82,11 @@ pub fn marker_hash(
     )
 }
 
+/// What a marker says of the content, without the attempt.
+fn hash_of(marker: &str) -> Option<&str> {
+    marker.rsplit_once('.').map(|(hash, _)| hash)
+}
+
 /// The next marker for `hash`, after `last`: the first attempt of a new content, one more of the same.
 fn next_marker(hash: &str, last: Option<&str>) -> String {
     let attempt = last
@@ -151,14 +156,20 @@ pub fn intend(
     key: &InstallationKey,
 ) {
     let hash = marker_hash(workload, record, &sync.id, key);
+    let annotation = marker_annotation(&sync.id);
+    let carried = workload.template_annotations.get(&annotation);
     let former = record.restarts.get(&workload.id.uid);
-    let last = former.map(|former| former.marker.as_str()).or_else(|| {
-        workload
-            .template_annotations
-            .get(&marker_annotation(&sync.id))
-            .map(String::as_str)
-    });
-    let marker = next_marker(&hash, last);
+    let open = |former: &&RestartRecord| {
+        carried != Some(&former.marker) && hash_of(&former.marker) == Some(&hash)
+    };
+    if let Some(open) = former.filter(open).cloned() {
+        // Intended before, and not begun: the write failed, say. It is still one restart.
+        let again = RestartRecord { since: now, ..open };
+        record.restarts.insert(workload.id.uid.clone(), again);
+        return;
+    }
+    let last = former.map(|former| &former.marker).or(carried);
+    let marker = next_marker(&hash, last.map(String::as_str));
     let caused = former
         .map(|former| former.caused.clone())
         .unwrap_or_default();
@@ -284,7 +295,8 @@ fn progress(
             format!("says that it does not go on: {why}"),
         );
     }
-    let begun = restart.caused.last().copied().unwrap_or(restart.since);
+    let caused = restart.caused.last().copied();
+    let begun = caused.map_or(restart.since, |caused| caused.max(restart.since));
     if begun >= saturating_sub(now, deadline) {
         return Step::Progressing;
     }

@@ -3,6 +3,7 @@
 use super::lab::Lab;
 use crate::api::status::RolloutPhase;
 use crate::conditions::{ConditionType, Reason};
+use crate::fault::{Fault, FaultClass};
 use crate::restart::marker_annotation;
 use crate::testing::deployment;
 use crate::testing::world::Call;
@@ -367,4 +368,24 @@ fn a_change_that_somebody_wrote_into_the_secret_first_is_a_restart_all_the_same(
     lab.look();
     assert!(lab.condition(ConditionType::Drifted).0);
     assert_eq!(marks(&lab), []);
+}
+
+#[test]
+fn a_write_that_fails_many_times_costs_one_restart_and_one_piece_of_the_budget() {
+    let mut lab = lab(vec![deployment("api", "panbot", &[])]);
+    let refused = Fault::new(FaultClass::Conflict, "Secret panbot", "changed in between");
+    lab.world.state().refuse_writes = Some(refused);
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    for _ in 0..6 {
+        lab.refresh();
+    }
+    lab.world.state().refuse_writes = None;
+    lab.refresh();
+    assert_eq!(marks(&lab), [marked("api")]);
+    for value in ["3", "4"] {
+        roll(&lab);
+        lab.world.answer("vault", &[("A", value), ("B", "1")]);
+        lab.refresh();
+        assert_eq!(marks(&lab), [marked("api")]);
+    }
 }
