@@ -19,6 +19,7 @@ pub(super) fn nothing_to_do(
             let revision = key.revision(&request.sync.id, bundle.values());
             status.revision.as_deref() == Some(revision.as_str())
                 && !holds(status, ConditionType::Stale)
+                && !holds(status, ConditionType::Reconciling)
         }
         Gathered::Partial { .. } | Gathered::Missing { .. } | Gathered::Unusable(_) => false,
     };

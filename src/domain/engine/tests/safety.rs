@@ -428,3 +428,16 @@ fn a_person_is_named_for_what_they_approved_and_for_nothing_later() {
     lab.world.answer("vault", &[("A", "5")]);
     assert_eq!(writers(&mut lab), [None]);
 }
+
+#[test]
+fn a_key_that_comes_back_ends_the_wait_for_a_second_read() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.answer("vault", &[("A", "1")]);
+    lab.refresh();
+    assert!(lab.condition(ConditionType::Reconciling).0);
+    lab.world.answer("vault", &[("A", "1"), ("B", "1")]);
+    lab.refresh();
+    assert!(!lab.condition(ConditionType::Reconciling).0);
+    assert_eq!(lab.settle(), 1);
+}
