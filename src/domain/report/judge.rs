@@ -41,6 +41,10 @@ pub(super) fn conditions(
     now: Timestamp,
 ) {
     let generation = request.sync.generation;
+    if status.rollout.is_none() {
+        let other = |one: &Condition| one.condition_type != ConditionType::RolledOut.as_str();
+        status.conditions.retain(other);
+    }
     let ready = ready(status, findings);
     let verdicts = [
         (

@@ -196,7 +196,7 @@ pub fn conclude(request: PassRequest<'_>, findings: Findings, now: Timestamp) ->
         summary: None,
         sources: findings.sources.clone(),
         targets: targets(request, &findings),
-        rollout: findings.rollout.clone().or_else(|| former.rollout.clone()),
+        rollout: rollout(request, &findings),
         pending_plan: pending(request, &findings),
         record: findings
             .record_counter
@@ -225,6 +225,13 @@ pub fn conclude(request: PassRequest<'_>, findings: Findings, now: Timestamp) ->
         next,
         failed,
     }
+}
+
+/// How far the rollout is. Where restarts are switched off there is none, whatever was under way before.
+fn rollout(request: PassRequest<'_>, findings: &Findings) -> Option<RolloutStatus> {
+    let former = request.status.rollout.as_ref();
+    let known = findings.rollout.as_ref().or(former);
+    known.filter(|_| request.sync.rollout.restart).cloned()
 }
 
 fn targets(request: PassRequest<'_>, findings: &Findings) -> Vec<TargetStatus> {

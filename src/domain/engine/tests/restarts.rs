@@ -389,3 +389,21 @@ fn a_write_that_fails_many_times_costs_one_restart_and_one_piece_of_the_budget()
         assert_eq!(marks(&lab), [marked("api")]);
     }
 }
+
+#[test]
+fn switching_restarts_off_ends_what_is_told_of_a_rollout() {
+    let mut lab = lab(vec![deployment("api", "panbot", &[])]);
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    lab.refresh();
+    assert!(lab.condition(ConditionType::Reconciling).0);
+    lab.sync.rollout.restart = false;
+    lab.sync.generation += 1;
+    lab.refresh();
+    assert!(!lab.condition(ConditionType::Reconciling).0);
+    assert_eq!(lab.status.rollout, None);
+    let mut conditions = lab.status.conditions.iter();
+    assert!(!conditions.any(|one| one.condition_type == ConditionType::RolledOut.as_str()));
+    lab.world.take_calls();
+    lab.look();
+    assert_eq!(lab.world.take_calls(), []);
+}
