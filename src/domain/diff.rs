@@ -383,7 +383,7 @@ fn foreign(
     if let Some(owner) = object
         .owner
         .as_deref()
-        .filter(|owner| *owner != tag && !ownership.proven)
+        .filter(|owner| *owner != tag && (!ownership.proven || is_shared(owner, input, keys)))
     {
         return Some(owned_by_another(input.sync, subject, owner));
     }
@@ -419,6 +419,13 @@ fn foreign(
     Some(fault.because(Reason::ForeignTarget).hint(
         "Nothing was changed. Take it over with `adopt: always`, share it with `share: keys`, or choose another name",
     ))
+}
+
+/// Whether other syncs have keys in an object that we shared with them: it cannot become ours alone, however
+/// often each side writes its tag.
+fn is_shared(owner: &str, input: DiffInput<'_>, keys: &BTreeMap<Key, KeyChange>) -> bool {
+    let alone = input.record.is_some_and(|record| record.whole);
+    owner == SHARED_OWNER && !alone && keys.values().any(|change| *change == KeyChange::Foreign)
 }
 
 /// The owner is named only within the same namespace and installation (rule 2).

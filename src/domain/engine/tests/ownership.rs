@@ -659,3 +659,26 @@ fn a_dropped_key_that_somebody_made_anew_is_not_ours_again_after_a_hindrance() {
         assert_eq!(lab.content(), expected, "{hindrance}");
     }
 }
+
+#[test]
+fn a_sync_that_no_longer_shares_does_not_take_from_others_what_they_share() {
+    let mut lab = Lab::new();
+    lab.sync.targets[0].share_keys = true;
+    lab.refresh();
+    lab.world.edit("Secret panbot", "X", Some("theirs"));
+    lab.look();
+    lab.assert_ready();
+    lab.sync.targets[0].share_keys = false;
+    lab.sync.generation += 1;
+    lab.refresh();
+    lab.assert_not_ready(Reason::OwnedByAnother);
+    let owner = |lab: &Lab| lab.world.state().objects["Secret panbot"].owner.clone();
+    assert_eq!(owner(&lab).as_deref(), Some("shared"));
+    lab.world.edit("Secret panbot", "X", None);
+    lab.look();
+    lab.assert_ready();
+    assert_eq!(
+        owner(&lab).as_deref(),
+        Some("test-installation/prod/panbot")
+    );
+}
