@@ -12,7 +12,7 @@ use crate::content::Content;
 use crate::diff::{KeyChange, TargetDiff, owner_tag};
 use crate::fault::{Fault, FaultClass};
 use crate::keys::Revision;
-use crate::names::{Key, SyncId, TargetName};
+use crate::names::{Key, SourceName, SyncId, TargetName};
 use crate::plan::Plan;
 use crate::ports::{Observation, RecordVersion, Removal, Write, Written};
 use crate::record::{
@@ -334,7 +334,16 @@ fn next_record(
         return (next, left);
     }
     if work.content.fresh {
-        next.sources.clone_from(&memory.versions);
+        // Who did not answer keeps the version that was accepted last.
+        let named = |name: &SourceName| {
+            work.request
+                .sync
+                .sources
+                .iter()
+                .any(|one| one.name == *name)
+        };
+        next.sources.extend(memory.versions.clone());
+        next.sources.retain(|name, _| named(name));
     }
     if deleted > 0 {
         let count = u32::try_from(deleted).unwrap_or(u32::MAX);

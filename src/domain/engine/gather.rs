@@ -81,7 +81,7 @@ impl Engine {
         memory.sources = states;
         let complete = matches!(gathered, Gathered::Complete(_));
         memory.set_due(complete, sync, now);
-        if complete {
+        if complete || matches!(gathered, Gathered::Partial { .. }) {
             memory.versions = versions;
         }
         gathered

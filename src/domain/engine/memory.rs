@@ -40,7 +40,10 @@ pub struct Memory {
 impl Memory {
     /// Whether sources are to be read now.
     pub(super) fn is_due(&self, sync: &ValidatedSync, now: Timestamp) -> bool {
-        self.read_generation != sync.generation || self.read_due.is_none_or(|due| due <= now)
+        let longest = later(now, sync.interval);
+        self.read_generation != sync.generation
+            // Further away than it is ever set: the clock went back.
+            || self.read_due.is_none_or(|due| due <= now || due > longest)
     }
 
     /// When sources are to be read again; none before the first read.
@@ -70,13 +73,22 @@ impl Memory {
     /// Keeps what the chosen content leaves for the next pass.
     pub(super) fn remember(&mut self, content: &Content, sync: &ValidatedSync, now: Timestamp) {
         self.notes = content.notes.clone();
-        if let Some(absent) = &content.absent {
-            self.absent.clone_from(absent);
-        }
+        let Some(absent) = &content.absent else {
+            return;
+        };
+        self.absent.clone_from(absent);
         if let (true, Next::After(pause)) =
             (self.awaits_confirmation(), Next::confirm(sync.interval))
         {
             self.read_due = Some(later(now, pause));
+        }
+    }
+
+    /// A read came to nothing, because the record could not be read. What a complete one had is not absent all
+    /// the same.
+    pub(super) fn see(&mut self, gathered: &Gathered) {
+        if let Gathered::Complete(bundle) = gathered {
+            self.absent.retain(|key| !bundle.0.contains_key(key));
         }
     }
 

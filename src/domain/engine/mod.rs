@@ -140,6 +140,7 @@ impl Engine {
             // I/O: the record
             Ok(loaded) => loaded,
             Err(fault) => {
+                memory.see(&gathered);
                 findings.stopped = Some(fault);
                 return report::conclude(request, findings, now);
             }

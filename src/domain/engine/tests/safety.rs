@@ -441,3 +441,79 @@ fn a_key_that_comes_back_ends_the_wait_for_a_second_read() {
     assert!(!lab.condition(ConditionType::Reconciling).0);
     assert_eq!(lab.settle(), 1);
 }
+
+#[test]
+fn passes_in_between_do_not_put_the_second_read_off() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.answer("vault", &[("A", "1")]);
+    lab.refresh();
+    let due = lab.memory.read_due();
+    lab.world.edit("Secret panbot", "A", Some("edited"));
+    lab.look();
+    assert_eq!(lab.memory.read_due(), due);
+}
+
+#[test]
+fn a_whole_answer_counts_even_when_the_record_could_not_be_read() {
+    let mut lab = Lab::new();
+    lab.world.answer("vault", FIVE);
+    lab.refresh();
+    lab.world.answer("vault", &FIVE[..4]);
+    lab.refresh();
+    lab.world.answer("vault", FIVE);
+    lab.world.state().refuse_loads = Some(unavailable());
+    lab.refresh();
+    lab.world.state().refuse_loads = None;
+    lab.world.answer("vault", &FIVE[..4]);
+    lab.refresh();
+    assert_eq!(lab.content(), pairs(FIVE));
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_stop_reads() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.state().now -= 500_000;
+    lab.world.take_calls();
+    lab.look();
+    assert_eq!(lab.world.take_calls(), [Call::Read("vault".to_owned())]);
+    lab.look();
+    assert_eq!(lab.world.take_calls(), []);
+}
+
+/// The versions of a partial answer count, and those of who did not answer are not forgotten.
+#[test]
+fn a_version_that_goes_back_is_noticed_whoever_else_is_away() {
+    let set = |lab: &Lab, source: &str, value: &str, version| {
+        let snapshot = Snapshot {
+            entries: vec![entry(source, value)],
+            version: Some(SourceVersion::Counter(version)),
+        };
+        let mut state = lab.world.state();
+        state.answers.insert(source.to_owned(), Some(Ok(snapshot)));
+    };
+    for away in ["vault", "other"] {
+        let mut lab = Lab::new();
+        lab.sync.sources.push(source("other"));
+        for source in &mut lab.sync.sources {
+            source.on_unavailable = OnUnavailable::UseOthers;
+        }
+        set(&lab, "vault", "1", 7);
+        set(&lab, "other", "1", 7);
+        lab.refresh();
+        lab.restart();
+        lab.world.fail(away, unavailable());
+        let present = if away == "vault" { "other" } else { "vault" };
+        set(&lab, present, "2", 8);
+        lab.refresh();
+        lab.assert_ready();
+        set(&lab, present, "3", 7);
+        lab.refresh();
+        lab.assert_not_ready(Reason::VersionWentBack);
+        set(&lab, present, "2", 8);
+        set(&lab, away, "0", 6);
+        lab.refresh();
+        lab.assert_not_ready(Reason::VersionWentBack);
+    }
+}

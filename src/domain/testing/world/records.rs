@@ -14,6 +14,9 @@ impl Records for World {
     async fn load(&self, sync: &SyncId) -> Result<Option<StoredRecord>, Fault> {
         let mut state = self.state();
         state.calls.push(Call::Load);
+        if let Some(fault) = &state.refuse_loads {
+            return Err(fault.clone());
+        }
         let stored = state.records.get(sync).cloned();
         Ok(stored.map(|(sealed, version)| StoredRecord {
             sealed,

@@ -82,6 +82,8 @@ pub struct State {
     pub audit: Vec<AuditEntry>,
     /// Writes to targets fail with this.
     pub refuse_writes: Option<Fault>,
+    /// Loading a record fails with this.
+    pub refuse_loads: Option<Fault>,
     /// Looks at targets fail with this.
     pub refuse_looks: Option<Fault>,
     /// Removals from targets fail with this.
