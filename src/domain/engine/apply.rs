@@ -84,7 +84,10 @@ impl Engine {
                 )
                 .await
             {
-                Ok(saved) => version = Some(saved),
+                Ok(saved) => {
+                    version = Some(saved);
+                    findings.rebased = work.loaded.rebased;
+                }
                 Err(fault) => {
                     findings.stopped = Some(fault);
                     return None;
@@ -384,6 +387,23 @@ fn accept_content(next: &mut RecordState, work: &Work<'_>, now: Timestamp) {
             bundle: work.content.bundle.clone(),
         };
         next.accept(accepted, &work.request.sync.history);
+    }
+    follow_history(next, work);
+}
+
+/// What the spec says about keeping values holds for the revision in use, too, from the edit on.
+fn follow_history(next: &mut RecordState, work: &Work<'_>) {
+    let request = work.request;
+    let edited = request.status.observed_generation != Some(request.sync.generation);
+    let keeps = request.sync.history.keep_values;
+    let Some(current) = &mut next.current else {
+        return;
+    };
+    if !keeps {
+        current.bundle = None;
+        next.older.clear();
+    } else if edited && current.bundle.is_none() && current.revision == work.plan.revision {
+        current.bundle.clone_from(&work.content.bundle);
     }
 }
 

@@ -168,7 +168,6 @@ impl Engine {
     ) {
         let now = self.ports.clock.now();
         findings.record_counter = Some(loaded.state.counter);
-        findings.rebased = loaded.rebased;
         findings.no_news = !content.fresh;
         let Some(bundle) = &content.bundle else {
             findings.keep_revision(&loaded.state);

@@ -517,3 +517,42 @@ fn a_version_that_goes_back_is_noticed_whoever_else_is_away() {
         lab.assert_not_ready(Reason::VersionWentBack);
     }
 }
+
+#[test]
+fn keep_none_takes_the_values_out_of_the_record_at_once_and_keep_all_puts_them_back() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    lab.refresh();
+    for keep in [false, true] {
+        lab.sync.history.keep_values = keep;
+        lab.sync.generation += 1;
+        lab.refresh();
+        let sealed = lab.world.record().unwrap();
+        let record = crate::record::decode(&sealed, &lab.sync.id, &lab.engine.key).unwrap();
+        assert_eq!(record.current.unwrap().bundle.is_some(), keep);
+        assert!(
+            record
+                .older
+                .iter()
+                .all(|older| keep || older.bundle.is_none())
+        );
+        assert_eq!(lab.settle(), 1);
+    }
+}
+
+#[test]
+fn that_a_record_is_made_anew_is_told_when_it_is_made() {
+    let mut lab = Lab::new();
+    lab.refresh();
+    lab.world.state().records.clear();
+    lab.world.fail("vault", unavailable());
+    let told = |outcome: crate::engine::Outcome| {
+        let mut events = outcome.events.into_iter();
+        events.any(|event| event.reason == Reason::RecordMissing)
+    };
+    assert!(!told(lab.refresh()));
+    lab.world.answer("vault", &[("A", "1"), ("B", "1")]);
+    assert!(told(lab.refresh()));
+    assert!(!told(lab.refresh()));
+}
