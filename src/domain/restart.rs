@@ -147,12 +147,12 @@ pub fn affected<'a>(
     })
 }
 
-/// Writes into `record` that `workload` must restart for content written at `now`.
+/// Writes into `record` that `workload` must restart for content written at `since`.
 pub fn intend(
     record: &mut RecordState,
     workload: &WorkloadView,
     sync: &ValidatedSync,
-    now: Timestamp,
+    (since, now): (Timestamp, Timestamp),
     key: &InstallationKey,
 ) {
     let hash = marker_hash(workload, record, &sync.id, key);
@@ -164,7 +164,7 @@ pub fn intend(
     };
     if let Some(open) = former.filter(open).cloned() {
         // Intended before, and not begun: the write failed, say. It is still one restart.
-        let again = RestartRecord { since: now, ..open };
+        let again = RestartRecord { since, ..open };
         record.restarts.insert(workload.id.uid.clone(), again);
         return;
     }
@@ -176,7 +176,7 @@ pub fn intend(
     let mut intended = RestartRecord {
         workload: workload.id.clone(),
         marker,
-        since: now,
+        since,
         times_set: 0,
         caused,
     };

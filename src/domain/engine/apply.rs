@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::observe::Desired;
+use super::roll::Looked;
 use super::{Approval, Engine, Loaded, Memory, PassRequest};
 use crate::audit::{AuditAction, AuditEntry};
 use crate::content::Content;
@@ -21,7 +22,6 @@ use crate::record::{
 use crate::report::Findings;
 use crate::reserved::{self, SHARED_OWNER};
 use crate::sync::{Destination, ValidatedTarget};
-use crate::workload::WorkloadView;
 
 /// What is to be carried out.
 pub(super) struct Work<'a> {
@@ -49,7 +49,7 @@ pub(super) struct Applied {
     pub(super) state: RecordState,
     pub(super) version: Option<RecordVersion>,
     /// Workloads, when the plan had to look at them.
-    pub(super) workloads: Option<Vec<WorkloadView>>,
+    pub(super) looked: Looked,
     /// The record's counter when it was loaded: status that names it has told of everything before.
     pub(super) loaded_counter: u64,
     /// Every target that had to be written was.
@@ -66,8 +66,8 @@ impl Engine {
     ) -> Option<Applied> {
         let now = self.ports.clock.now();
         let (mut state, left) = next_record(&work, memory, now);
-        let workloads = match self.intend_restarts(&work, &mut state, now).await {
-            Ok(workloads) => workloads,
+        let looked = match self.intend_restarts(&work, &mut state, now).await {
+            Ok(looked) => looked,
             Err(fault) => {
                 findings.stopped = Some(fault);
                 return None;
@@ -102,7 +102,7 @@ impl Engine {
             loaded_counter: work.loaded.state.counter,
             state,
             version,
-            workloads,
+            looked,
             whole,
         };
         if whole && work.unhindered && work.plan.held.is_none() {

@@ -1,6 +1,6 @@
 //! I/O: makes workloads use the new content, and watches that they survive it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -11,9 +11,9 @@ use crate::audit::{AuditAction, AuditEntry};
 use crate::conditions::Reason;
 use crate::diff::TargetDiff;
 use crate::fault::{Fault, FaultClass};
-use crate::names::Key;
+use crate::names::{Key, TargetName};
 use crate::ports::Marked;
-use crate::record::{RecordState, RestartRecord, TargetRecord};
+use crate::record::{OwedRestart, RecordState, RestartRecord, TargetRecord};
 use crate::report::{Findings, event};
 use crate::restart::{self, Step};
 use crate::text::shorten;
@@ -32,11 +32,12 @@ impl Engine {
         work: &Work<'_>,
         next: &mut RecordState,
         now: Timestamp,
-    ) -> Result<Option<Vec<WorkloadView>>, Fault> {
+    ) -> Result<Looked, Fault> {
         let sync = work.request.sync;
-        let (changed, tampered) = causes(work, next);
+        let owed = std::mem::take(&mut next.owed);
+        let (changed, tampered) = causes(work, next, owed, now);
         if !sync.rollout.restart || (changed.is_empty() && tampered.is_empty()) {
-            return Ok(None);
+            return Ok(Looked::default());
         }
         let workloads = match self
             .ports
@@ -45,8 +46,15 @@ impl Engine {
             .await
         {
             Ok(workloads) => workloads,
-            // Without permission to look, content still flows; the rollout says what is missing.
-            Err(fault) if !fault.class.is_transient() => return Ok(None),
+            // Without permission to look, content still flows; the rollout says what is missing, and what is
+            // owed is made good once it is there.
+            Err(fault) if !fault.class.is_transient() => {
+                next.owed = changed;
+                return Ok(Looked {
+                    workloads: None,
+                    refused: Some(fault),
+                });
+            }
             Err(fault) => return Err(fault),
         };
         let alive: BTreeSet<&str> = workloads
@@ -55,19 +63,23 @@ impl Engine {
             .collect();
         next.restarts.retain(|uid, _| alive.contains(uid.as_str()));
         for workload in &workloads {
-            let concerned = changed
-                .iter()
-                .any(|(target, keys)| restart::uses(workload, target, keys));
-            if concerned || self.started_on_tampered(workload, &tampered, now).await? {
+            let tampered = self.started_on_tampered(workload, &tampered, now).await?;
+            let since = tampered
+                .then_some(now)
+                .max(changed_for(workload, &changed, next));
+            if let Some(since) = since {
                 match restart::left_alone(workload) {
                     Some(restart::LeftAlone::OptedOut | restart::LeftAlone::NoPods) => {}
                     Some(restart::LeftAlone::Attention(_)) | None => {
-                        restart::intend(next, workload, sync, now, &self.key);
+                        restart::intend(next, workload, sync, (since, now), &self.key);
                     }
                 }
             }
         }
-        Ok(Some(workloads))
+        Ok(Looked {
+            workloads: Some(workloads),
+            refused: None,
+        })
     }
 
     async fn started_on_tampered(
@@ -107,7 +119,7 @@ impl Engine {
             .rollout
             .as_ref()
             .is_some_and(|rollout| rollout.phase == Some(RolloutPhase::Complete));
-        let settled = told && complete && applied.workloads.is_none();
+        let settled = told && complete && applied.looked.workloads.is_none();
         if !request.sync.rollout.restart {
             return;
         }
@@ -116,6 +128,12 @@ impl Engine {
             revision,
             ..RolloutStatus::default()
         };
+        if let Some(fault) = applied.looked.refused.take() {
+            status.phase = Some(RolloutPhase::Waiting);
+            findings.rollout = Some(status);
+            findings.rollout_fault = Some(fault);
+            return;
+        }
         if settled || applied.state.restarts.is_empty() {
             if let (true, Some(former)) = (settled, &request.status.rollout) {
                 status.counts = former.counts;
@@ -140,7 +158,7 @@ impl Engine {
         (status, findings): (&mut RolloutStatus, &mut Findings),
     ) {
         let sync = request.sync;
-        let listed = if let Some(workloads) = applied.workloads.take() {
+        let listed = if let Some(workloads) = applied.looked.workloads.take() {
             Ok(workloads)
         } else {
             let ports = &self.ports.workloads;
@@ -280,13 +298,27 @@ impl Engine {
     }
 }
 
-type Changed = Vec<(TargetRecord, BTreeSet<Key>)>;
+/// What a look at the workloads of a namespace came to, if there was one.
+#[derive(Default)]
+pub(super) struct Looked {
+    workloads: Option<Vec<WorkloadView>>,
+    /// Why nobody may look.
+    refused: Option<Fault>,
+}
+
+type Changed = BTreeMap<TargetName, OwedRestart>;
 type Tampered = Vec<(TargetRecord, BTreeSet<Key>, Timestamp)>;
 
 /// What makes restarts necessary: keys whose value changes, even where it stands there already because somebody
 /// was faster, and keys that somebody had tampered with.
-fn causes(work: &Work<'_>, next: &RecordState) -> (Changed, Tampered) {
-    let (mut changed, mut tampered) = (Vec::new(), Vec::new());
+fn causes(
+    work: &Work<'_>,
+    next: &RecordState,
+    earlier: Changed,
+    now: Timestamp,
+) -> (Changed, Tampered) {
+    let (mut changed, mut tampered) = (earlier, Vec::new());
+    changed.retain(|name, _| next.targets.contains_key(name));
     let settled = |difference: &&TargetDiff| {
         difference.blocked.is_none()
             && !difference.reported
@@ -301,7 +333,13 @@ fn causes(work: &Work<'_>, next: &RecordState) -> (Changed, Tampered) {
         let former = desired.and_then(|desired| desired.former.as_ref());
         let keys = difference.changed_since(former);
         if !keys.is_empty() {
-            changed.push((owned.clone(), keys));
+            let noted = changed.entry(difference.target.clone());
+            let noted = noted.or_insert_with(|| OwedRestart {
+                keys: BTreeSet::new(),
+                since: now,
+            });
+            noted.keys.extend(keys);
+            noted.since = now;
         }
         if let Some(tampering) = difference
             .tampering
@@ -313,6 +351,19 @@ fn causes(work: &Work<'_>, next: &RecordState) -> (Changed, Tampered) {
         }
     }
     (changed, tampered)
+}
+
+/// When the newest of the changed keys that `workload` uses was written; none when it uses none of them.
+fn changed_for(
+    workload: &WorkloadView,
+    changed: &Changed,
+    record: &RecordState,
+) -> Option<Timestamp> {
+    let concerned = |(name, owed): (&TargetName, &OwedRestart)| {
+        let target = record.targets.get(name)?;
+        restart::uses(workload, target, &owed.keys).then_some(owed.since)
+    };
+    changed.iter().filter_map(concerned).max()
 }
 
 /// How far all workloads together are.

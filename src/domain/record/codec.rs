@@ -10,7 +10,9 @@ use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{DeletionNote, Orphan, RecordState, RestartRecord, StoredRevision, TargetRecord};
+use super::{
+    DeletionNote, Orphan, OwedRestart, RecordState, RestartRecord, StoredRevision, TargetRecord,
+};
 use crate::bundle::{Bundle, BundleEntry, Provenance, SourceVersion};
 use crate::keys::{InstallationKey, Revision};
 use crate::names::{Key, SourceName, SyncId, TargetName};
@@ -83,6 +85,8 @@ struct Wire {
     used_approvals: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     restarts: BTreeMap<String, RestartRecord>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    owed: BTreeMap<TargetName, OwedRestart>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,6 +194,7 @@ impl Wire {
             deletions: state.deletions.clone(),
             used_approvals: state.used_approvals.clone(),
             restarts: state.restarts.clone(),
+            owed: state.owed.clone(),
         }
     }
 
@@ -215,6 +220,7 @@ impl Wire {
             deletions: self.deletions,
             used_approvals: self.used_approvals,
             restarts: self.restarts,
+            owed: self.owed,
         })
     }
 }

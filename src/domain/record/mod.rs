@@ -58,6 +58,8 @@ pub struct RecordState {
     pub used_approvals: Vec<String>,
     /// Restarts that were intended, by workload uid.
     pub restarts: BTreeMap<String, RestartRecord>,
+    /// Restarts that nobody could intend yet, because workloads could not be listed.
+    pub owed: BTreeMap<TargetName, OwedRestart>,
 }
 
 /// One good content.
@@ -138,6 +140,15 @@ pub struct RestartRecord {
     pub times_set: u32,
     /// When restarts were caused, within the budget's window.
     pub caused: Vec<Timestamp>,
+}
+
+/// Keys of one target whose users must restart, once it can be seen who they are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OwedRestart {
+    /// The keys.
+    pub keys: BTreeSet<Key>,
+    /// When their values were written: pods that started later have them already.
+    pub since: Timestamp,
 }
 
 impl RecordState {

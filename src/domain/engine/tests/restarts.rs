@@ -407,3 +407,33 @@ fn switching_restarts_off_ends_what_is_told_of_a_rollout() {
     lab.look();
     assert_eq!(lab.world.take_calls(), []);
 }
+
+#[test]
+fn a_restart_that_nobody_may_look_for_is_owed_and_told_until_somebody_may() {
+    let mut lab = lab(vec![
+        deployment("api", "panbot", &["A"]),
+        deployment("web", "panbot", &["B"]),
+    ]);
+    let denied = Fault::new(FaultClass::Denied, "workloads", "may not be listed");
+    lab.world.state().refuse_lists = Some(denied);
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    for _ in 0..3 {
+        lab.refresh();
+        let told = lab.condition(ConditionType::RolledOut);
+        assert_eq!(told, (false, Reason::Denied.to_string()));
+        lab.assert_ready();
+    }
+    lab.world.take_calls();
+    lab.restart();
+    lab.refresh();
+    assert!(!lab.world.take_calls().iter().any(Call::is_write));
+    lab.world.state().refuse_lists = None;
+    lab.look();
+    assert_eq!(marks(&lab), [marked("api")]);
+    roll(&lab);
+    lab.look();
+    assert!(lab.condition(ConditionType::RolledOut).0);
+    lab.world.take_calls();
+    lab.look();
+    assert_eq!(lab.world.take_calls(), []);
+}

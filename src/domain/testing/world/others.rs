@@ -63,6 +63,9 @@ impl Workloads for World {
     async fn list(&self, _: &NamespaceName, _: &WorkloadScope) -> Result<Vec<WorkloadView>, Fault> {
         let mut state = self.state();
         state.calls.push(Call::List);
+        if let Some(fault) = &state.refuse_lists {
+            return Err(fault.clone());
+        }
         Ok(state.workloads.clone())
     }
 

@@ -82,6 +82,8 @@ pub struct State {
     pub audit: Vec<AuditEntry>,
     /// Writes to targets fail with this.
     pub refuse_writes: Option<Fault>,
+    /// Listing workloads fails with this.
+    pub refuse_lists: Option<Fault>,
     /// Loading a record fails with this.
     pub refuse_loads: Option<Fault>,
     /// Looks at targets fail with this.
