@@ -67,6 +67,7 @@ async fn a_killed_operator_goes_on_and_one_that_is_stopped_ends_well() -> Outcom
         stage.sync("web", SPEC).await?;
         stage.is_synced("web").await?;
         stage.deploy("all", &[Usage::EnvFrom("web")]).await?;
+        stage.started_before_now("all").await?;
         assert_eq!(stage.kill_operator().await?.signal, Some(9));
         stage
             .edit_secret("web", &[("A", Some("t0psecret-edited"))])

@@ -1,6 +1,8 @@
 //! Deployments that use Secrets.
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::api::ListParams;
 use penstock_testbed::{Failure, eventually};
@@ -101,6 +103,27 @@ impl Stage {
         );
         reached.await?;
         self.is_rolled_out(name).await
+    }
+
+    /// Waits until every pod of a Deployment is seen to have started before now: a pod says so in whole seconds,
+    /// and the operator, which cannot know whose clock is right, allows two more.
+    pub(in crate::cluster) async fn started_before_now(&self, name: &str) -> Result<(), Failure> {
+        let pods = self.namespace.api::<Pod>();
+        let ours = ListParams::default().labels(&format!("app={name}"));
+        let old = eventually(format!("pods of {name} are old"), PATIENCE, || async {
+            let pods = pods.list(&ours).await.map_err(|error| error.to_string())?;
+            let border = Timestamp::now() - SignedDuration::from_secs(4);
+            let young = pods.items.into_iter().filter_map(|pod| {
+                let started = pod.status.and_then(|status| status.start_time);
+                let old = started.as_ref().is_some_and(|started| started.0 < border);
+                (!old).then_some((pod.metadata.name, started))
+            });
+            match young.collect::<Vec<_>>() {
+                young if young.is_empty() => Ok(()),
+                young => Err(format!("{young:?}")),
+            }
+        });
+        Ok(old.await?)
     }
 
     /// How many ReplicaSets a Deployment has: one for each template that it ever had.
