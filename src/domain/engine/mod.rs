@@ -6,6 +6,7 @@
 mod apply;
 mod cleanup;
 mod gather;
+mod intent;
 mod memory;
 mod observe;
 mod quiet;
