@@ -89,6 +89,7 @@ pub mod fault;
 pub mod formats;
 pub mod keys;
 pub mod names;
+pub mod people;
 pub mod plan;
 pub mod ports;
 pub mod record;

@@ -214,6 +214,11 @@ impl Failure {
         self.cause == Cause::Refused(Refusal::NotFound)
     }
 
+    /// Whether the server does not know who asks.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        self.cause == Cause::Refused(Refusal::Unauthorized)
+    }
+
     /// Whether a precondition did not hold.
     pub(super) fn is_conflict(&self) -> bool {
         matches!(

@@ -17,9 +17,12 @@ const MAX_OBJECTS: usize = 20_000;
 #[derive(Clone, Copy)]
 pub(super) struct Listing<'a> {
     pub(super) resource: Resource,
-    pub(super) namespace: &'a NamespaceName,
+    /// One namespace, or all.
+    pub(super) namespace: Option<&'a NamespaceName>,
     /// A label selector; empty for all.
     pub(super) selector: &'a str,
+    /// A field selector; empty for all.
+    pub(super) fields: &'a str,
     /// Only `metadata` of each object.
     pub(super) metadata_only: bool,
 }
@@ -41,6 +44,7 @@ impl ApiServer {
         loop {
             let page = Page {
                 selector: listing.selector,
+                fields: listing.fields,
                 limit,
                 continue_token: &continue_token,
                 metadata_only: listing.metadata_only,

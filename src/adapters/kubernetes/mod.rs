@@ -13,11 +13,13 @@ mod object;
 mod readers;
 mod records;
 mod request;
+mod sync_objects;
 mod targets;
 mod workloads;
 
 pub use api_server::{ApiServer, ApiServerLimits, Permit};
 pub use readers::KubernetesReaders;
 pub use records::{KubernetesRecords, MAX_INLINE_BYTES};
+pub use sync_objects::KubernetesSyncObjects;
 pub use targets::KubernetesTargets;
 pub use workloads::KubernetesWorkloads;

@@ -20,6 +20,10 @@ pub(super) enum Resource {
     DaemonSet,
     ReplicaSet,
     Rollout,
+    SecretSync,
+    Event,
+    /// Who asks; not an object that is kept.
+    SelfReview,
     /// What the server serves; not an object.
     Discovery,
 }
@@ -31,7 +35,9 @@ impl Resource {
             Self::Secret | Self::ConfigMap | Self::ServiceAccount | Self::Pod | Self::Discovery => {
                 "v1"
             }
-            Self::ServiceAccountToken => "authentication.k8s.io/v1",
+            Self::ServiceAccountToken | Self::SelfReview => "authentication.k8s.io/v1",
+            Self::SecretSync => "penstock.dev/v1alpha1",
+            Self::Event => "events.k8s.io/v1",
             Self::Deployment | Self::StatefulSet | Self::DaemonSet | Self::ReplicaSet => "apps/v1",
             Self::Rollout => "argoproj.io/v1alpha1",
         }
@@ -50,6 +56,9 @@ impl Resource {
             Self::DaemonSet => "daemonsets",
             Self::ReplicaSet => "replicasets",
             Self::Rollout => "rollouts",
+            Self::SecretSync => "secretsyncs",
+            Self::Event => "events",
+            Self::SelfReview => "selfsubjectreviews",
             Self::Discovery => "API groups",
         }
     }
@@ -67,12 +76,15 @@ impl Resource {
             Self::DaemonSet => "DaemonSet",
             Self::ReplicaSet => "ReplicaSet",
             Self::Rollout => "Rollout",
+            Self::SecretSync => "SecretSync",
+            Self::Event => "Event",
+            Self::SelfReview => "SelfSubjectReview",
             Self::Discovery => "APIGroupList",
         }
     }
 
-    fn collection(self, namespace: &NamespaceName) -> String {
-        let root = match self {
+    fn root(self) -> &'static str {
+        match self {
             Self::Secret
             | Self::ConfigMap
             | Self::Pod
@@ -83,10 +95,20 @@ impl Resource {
                 "/apis/apps/v1"
             }
             Self::Rollout => "/apis/argoproj.io/v1alpha1",
-        };
+            Self::SecretSync => "/apis/penstock.dev/v1alpha1",
+            Self::Event => "/apis/events.k8s.io/v1",
+            Self::SelfReview => "/apis/authentication.k8s.io/v1",
+        }
+    }
+
+    fn collection(self, namespace: Option<&NamespaceName>) -> String {
+        let root = self.root();
         // A subresource stands below its object: `serviceaccounts/<name>/token`.
         let plural = self.plural().split('/').next().unwrap_or_default();
-        format!("{root}/namespaces/{namespace}/{plural}")
+        match namespace {
+            Some(namespace) => format!("{root}/namespaces/{namespace}/{plural}"),
+            None => format!("{root}/{plural}"),
+        }
     }
 }
 
@@ -150,6 +172,8 @@ struct DeleteOptions<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Page<'a> {
     pub(super) selector: &'a str,
+    /// A field selector; empty for all.
+    pub(super) fields: &'a str,
     pub(super) limit: u32,
     pub(super) continue_token: &'a str,
     /// Only `metadata` of each object.
@@ -207,12 +231,17 @@ impl Call {
         Self::new(Verb::Get, Method::GET, Resource::Discovery, path.to_owned())
     }
 
-    /// Reads one page.
-    pub(super) fn list(resource: Resource, namespace: &NamespaceName, page: Page<'_>) -> Self {
+    /// Reads one page, of one namespace or of all.
+    pub(super) fn list(
+        resource: Resource,
+        namespace: Option<&NamespaceName>,
+        page: Page<'_>,
+    ) -> Self {
         let mut query = Query::new(String::new());
         query.append_pair("limit", &page.limit.to_string());
         for (name, value) in [
             ("labelSelector", page.selector),
+            ("fieldSelector", page.fields),
             ("continue", page.continue_token),
         ] {
             if !value.is_empty() {
@@ -234,8 +263,14 @@ impl Call {
         manager: &str,
         object: &impl Serialize,
     ) -> Self {
-        let target = format!("{}?{}", resource.collection(namespace), by(manager));
+        let target = format!("{}?{}", resource.collection(Some(namespace)), by(manager));
         Self::new(Verb::Create, Method::POST, resource, target).body(JSON, object)
+    }
+
+    /// Asks something that no namespace holds, and that leaves nothing behind.
+    pub(super) fn review(resource: Resource, object: &impl Serialize) -> Self {
+        Self::new(Verb::Create, Method::POST, resource, resource.collection(None))
+            .body(JSON, object)
     }
 
     /// Creates a subresource of an object: a token of a service account.
@@ -325,7 +360,8 @@ impl Call {
 
 impl Address<'_> {
     fn path(&self) -> String {
-        format!("{}/{}", self.resource.collection(self.namespace), self.name)
+        let collection = self.resource.collection(Some(self.namespace));
+        format!("{collection}/{}", self.name)
     }
 }
 
@@ -378,13 +414,19 @@ mod tests {
         );
         let page = Page {
             selector: "app=api,tier in (a,b)",
+            fields: "",
             limit: 50,
             continue_token: "",
             metadata_only: false,
         };
         assert_eq!(
-            line(&Call::list(Resource::Rollout, &namespace, page)),
+            line(&Call::list(Resource::Rollout, Some(&namespace), page)),
             "GET /apis/argoproj.io/v1alpha1/namespaces/prod/rollouts?limit=50\
+             &labelSelector=app%3Dapi%2Ctier+in+%28a%2Cb%29"
+        );
+        assert_eq!(
+            line(&Call::list(Resource::SecretSync, None, page)),
+            "GET /apis/penstock.dev/v1alpha1/secretsyncs?limit=50\
              &labelSelector=app%3Dapi%2Ctier+in+%28a%2Cb%29"
         );
     }

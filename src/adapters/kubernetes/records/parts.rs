@@ -144,8 +144,9 @@ impl KubernetesRecords {
         let selector = format!("{RECORD_LABEL}={TRUE}");
         let listing = Listing {
             resource: Resource::Secret,
-            namespace: &sync.namespace,
+            namespace: Some(&sync.namespace),
             selector: &selector,
+            fields: "",
             metadata_only: true,
         };
         let listed = self.api.list(listing, |object: MetadataOnly| {

@@ -76,8 +76,9 @@ impl KubernetesWorkloads {
     ) -> Result<Vec<WorkloadView>, Fault> {
         let listing = Listing {
             resource: resource(kind),
-            namespace,
+            namespace: Some(namespace),
             selector,
+            fields: "",
             metadata_only: false,
         };
         let mut undecodable = None;

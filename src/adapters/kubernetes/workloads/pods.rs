@@ -62,8 +62,9 @@ async fn owners(api: &ApiServer, workload: &WorkloadView) -> Result<BTreeSet<Str
 fn listing(resource: Resource, workload: &WorkloadView) -> Listing<'_> {
     Listing {
         resource,
-        namespace: &workload.id.namespace,
+        namespace: Some(&workload.id.namespace),
         selector: &workload.pod_selector,
+        fields: "",
         metadata_only: false,
     }
 }
