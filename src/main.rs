@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use mimalloc::MiMalloc;
 use penstock_cli::arguments::{Command, parse};
 use penstock_cli::commands::{completions, crd, version};
-use penstock_cli::exit::{conclude, refuse};
+use penstock_cli::exit::{Ending, conclude, refuse};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -21,16 +21,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(command: Command) -> Result<(), Box<dyn Error>> {
-    let mut output = io::stdout().lock();
+fn execute(command: Command) -> Result<Ending, Box<dyn Error>> {
+    let mut output = io::stdout();
     match command {
-        Command::Run(arguments) => {
-            drop(output);
-            compose::run(&arguments)?;
-        }
+        Command::Run(arguments) => compose::operator::run(&arguments)?,
+        Command::Cluster(command) => return compose::cluster::act(&command),
         Command::Crd => crd::print_crds(&mut output)?,
         Command::Version => version::print_version(&mut output)?,
         Command::Completions { shell } => completions::print_completions(shell, &mut output)?,
     }
-    Ok(())
+    Ok(Ending::Done)
 }

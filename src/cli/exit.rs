@@ -1,16 +1,48 @@
-//! How a process ends: 0 when all went well, 1 when something failed, 2 when it was asked wrongly.
+//! How a process ends. The numbers are part of the interface; `--help` of each verb says which it uses.
 
 use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-/// The process was asked wrongly.
-const USAGE: u8 = 2;
+/// The process was asked wrongly (`EX_USAGE` of sysexits.h). Not 2, which `plan` means otherwise.
+const USAGE: u8 = 64;
 
-/// Ends well, or says on standard error what failed, where, and (as far as the error knows) what to do.
-pub fn conclude(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
+/// How a verb ended that did what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All is well, or there was nothing to do: 0.
+    Done,
+    /// Something failed, and has been told: 1.
+    Failed,
+    /// Changes are pending: 2.
+    Changes,
+    /// With `--strict`: a source did not answer, and what it last gave stays in use: 3.
+    Stale,
+    /// A person stopped it: 130, as shells have it.
+    Interrupted,
+    /// The status of something else.
+    Status(u8),
+}
+
+impl Ending {
+    /// The exit status.
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Changes => 2,
+            Self::Stale => 3,
+            Self::Interrupted => 130,
+            Self::Status(status) => status,
+        }
+    }
+}
+
+/// Ends as the verb did, or says on standard error what failed, where, and (as far as the error knows) what to
+/// do.
+pub fn conclude(outcome: Result<Ending, Box<dyn Error>>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(ending) => ExitCode::from(ending.status()),
         Err(error) => {
             tell(&explain(error.as_ref()));
             ExitCode::FAILURE
@@ -68,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_1_and_success_is_0() {
-        assert_eq!(conclude(Ok(())), ExitCode::SUCCESS);
+        assert_eq!(conclude(Ok(Ending::Done)), ExitCode::SUCCESS);
         let failure = conclude(Err(Outer(io::Error::other("in a test")).into()));
         assert_eq!(failure, ExitCode::FAILURE);
     }

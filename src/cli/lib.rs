@@ -3,3 +3,5 @@
 pub mod arguments;
 pub mod commands;
 pub mod exit;
+pub mod output;
+pub mod overview;

@@ -13,6 +13,7 @@ mod stamping;
 mod substrate;
 mod tenants;
 mod vault;
+mod verbs;
 
 use std::io::Write;
 use std::sync::Once;

@@ -269,8 +269,13 @@ impl Call {
 
     /// Asks something that no namespace holds, and that leaves nothing behind.
     pub(super) fn review(resource: Resource, object: &impl Serialize) -> Self {
-        Self::new(Verb::Create, Method::POST, resource, resource.collection(None))
-            .body(JSON, object)
+        Self::new(
+            Verb::Create,
+            Method::POST,
+            resource,
+            resource.collection(None),
+        )
+        .body(JSON, object)
     }
 
     /// Creates a subresource of an object: a token of a service account.

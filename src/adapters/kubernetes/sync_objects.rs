@@ -76,7 +76,8 @@ impl Sync {
 #[serde(rename_all = "camelCase", default)]
 struct Event {
     metadata: EventMetadata,
-    event_time: Option<Timestamp>,
+    #[serde(rename = "eventTime")]
+    time: Option<Timestamp>,
     deprecated_last_timestamp: Option<Timestamp>,
     series: Option<EventSeries>,
     #[serde(rename = "type")]
@@ -102,7 +103,7 @@ impl Event {
         let last = self.series.and_then(|series| series.last_observed_time);
         SyncEvent {
             at: last
-                .or(self.event_time)
+                .or(self.time)
                 .or(self.deprecated_last_timestamp)
                 .or(self.metadata.creation_timestamp),
             warning: self.kind == "Warning",
@@ -176,9 +177,9 @@ impl SyncObjects for KubernetesSyncObjects {
             metadata_only: false,
         };
         let listed = self.api.list(listing, |event: Event| Some(event.view()));
-        let mut events = listed
-            .await
-            .map_err(|failure| to_a_person(&failure, &format!("Events of {}", subject(&sync.id))))?;
+        let mut events = listed.await.map_err(|failure| {
+            to_a_person(&failure, &format!("Events of {}", subject(&sync.id)))
+        })?;
         events.sort_by_key(|event| event.at);
         Ok(events)
     }
@@ -274,7 +275,9 @@ mod tests {
     use super::*;
 
     fn read(object: &Value) -> Option<SyncObject> {
-        serde_json::from_value::<Sync>(object.clone()).unwrap().view()
+        serde_json::from_value::<Sync>(object.clone())
+            .unwrap()
+            .view()
     }
 
     #[test]
@@ -288,7 +291,10 @@ mod tests {
             "status": {"observedGeneration": 3, "summary": "1/1"},
         });
         let sync = read(&object).unwrap();
-        assert_eq!(format!("{}/{}", sync.id.namespace, sync.id.name), "prod/shop");
+        assert_eq!(
+            format!("{}/{}", sync.id.namespace, sync.id.name),
+            "prod/shop"
+        );
         assert!(sync.suspended && sync.is_observed() && !sync.is_ready());
         assert_eq!(sync.status.summary.as_deref(), Some("1/1"));
         assert!(!format!("{sync:?}").contains("t0psecret"));

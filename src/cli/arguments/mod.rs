@@ -1,12 +1,18 @@
 //! What can be asked. The doc comments are what `--help` prints.
 
+mod cluster;
 mod run;
+mod values;
 
 use std::ffi::OsString;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use self::cluster::{
+    ApproveArguments, ClusterCommand, NamedSync, NamedSyncs, OverviewForm, PlaceArguments,
+    RefreshArguments, StatusArguments, WaitArguments,
+};
 pub use self::run::{
     ClusterArguments, ElectionArguments, LogStyle, ObservabilityArguments, RunArguments,
     ScopeArguments,
@@ -31,6 +37,9 @@ struct Arguments {
 pub enum Command {
     /// Runs the operator in, or against, a Kubernetes cluster.
     Run(Box<RunArguments>),
+    /// What acts on a cluster.
+    #[command(flatten)]
+    Cluster(ClusterCommand),
     /// Prints the CustomResourceDefinitions, for `kubectl apply --server-side -f -`.
     Crd,
     /// Prints the version, and the API versions that it serves.

@@ -1,16 +1,17 @@
 //! What `penstock run` can be told. Every flag has an environment variable, which is what the chart sets.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-use penstock_domain::api::shared::GoDuration;
 use penstock_domain::names::NamespaceName;
 use penstock_observability::audit::AuditSink;
 use penstock_observability::logging::{LogFilter, LogFormat};
+
+use super::values::{addresses, duration, namespace};
 
 /// What `penstock run` can be told.
 #[derive(Debug, Args)]
@@ -196,21 +197,4 @@ impl From<LogStyle> for LogFormat {
             LogStyle::Human => Self::Human,
         }
     }
-}
-
-fn addresses(text: &str) -> Result<IpNet, String> {
-    let range = text.parse::<IpNet>();
-    range
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
-        .map_err(|_| "is no range of addresses: write `10.0.0.0/8`, or one address".to_owned())
-}
-
-fn namespace(text: &str) -> Result<NamespaceName, String> {
-    NamespaceName::new(text).map_err(|error| error.to_string())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    GoDuration::from(text)
-        .to_duration()
-        .map_err(|_| "is no duration: write `30s`, `10m` or `1h`".to_owned())
 }

@@ -1,5 +1,6 @@
 //! One module per verb.
 
+pub mod cluster;
 pub mod completions;
 pub mod crd;
 pub mod version;

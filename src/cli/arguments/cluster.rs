@@ -1,0 +1,189 @@
+//! What the verbs can be told that act on SecretSyncs of a cluster.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use penstock_domain::names::{NamespaceName, ObjectName};
+
+use super::values::{duration, namespace, object};
+
+/// A verb that acts on the SecretSyncs of a cluster.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ClusterCommand {
+    /// Shows how the SecretSyncs of a cluster are.
+    #[command(after_help = STATUS_HELP)]
+    Status(StatusArguments),
+    /// Says in plain words why a SecretSync is in the state that it is in, and what to do.
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(NamedSync),
+    /// Lists the revisions that are known of a SecretSync.
+    #[command(after_help = HISTORY_HELP)]
+    History(NamedSync),
+    /// Asks the operator to read the sources of SecretSyncs now.
+    #[command(after_help = REFRESH_HELP)]
+    Refresh(RefreshArguments),
+    /// Stops reading and writing for SecretSyncs.
+    #[command(after_help = SUSPEND_HELP)]
+    Suspend(NamedSyncs),
+    /// Lets SecretSyncs go on that were suspended.
+    #[command(after_help = RESUME_HELP)]
+    Resume(NamedSyncs),
+    /// Lets the plan of a SecretSync that waits for a person be carried out, once.
+    #[command(after_help = APPROVE_HELP)]
+    Approve(ApproveArguments),
+}
+
+/// Which cluster, and where in it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct PlaceArguments {
+    /// A kubeconfig file. By default KUBECONFIG or ~/.kube/config.
+    #[arg(long, env = "PENSTOCK_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of the kubeconfig, instead of the current one.
+    #[arg(long, env = "PENSTOCK_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
+    /// The namespace. By default the context's.
+    #[arg(short, long, env = "PENSTOCK_NAMESPACE", value_name = "NAME", value_parser = namespace)]
+    pub namespace: Option<NamespaceName>,
+}
+
+/// How long to stay.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Waiting")]
+pub struct WaitArguments {
+    /// Stay until the operator has done it.
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to stay at most.
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// One or more SecretSyncs.
+#[derive(Debug, Clone, Args)]
+pub struct NamedSyncs {
+    /// The SecretSyncs.
+    #[arg(value_name = "SYNC", required = true, value_parser = object)]
+    pub syncs: Vec<ObjectName>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+}
+
+/// One SecretSync.
+#[derive(Debug, Clone, Args)]
+pub struct NamedSync {
+    /// The SecretSync.
+    #[arg(value_name = "SYNC", value_parser = object)]
+    pub sync: ObjectName,
+    /// Which cluster.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+}
+
+/// What `penstock refresh` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct RefreshArguments {
+    /// Which SecretSyncs.
+    #[command(flatten)]
+    pub of: NamedSyncs,
+    /// How long to stay.
+    #[command(flatten)]
+    pub wait: WaitArguments,
+}
+
+/// What `penstock approve` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct ApproveArguments {
+    /// Which SecretSync.
+    #[command(flatten)]
+    pub of: NamedSync,
+    /// The plan that you have seen, as `status` and `explain` name it. Without it, the plan is shown and you are
+    /// asked, which takes a terminal.
+    #[arg(value_name = "HASH")]
+    pub hash: Option<String>,
+    /// How long to stay.
+    #[command(flatten)]
+    pub wait: WaitArguments,
+}
+
+/// What `penstock status` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct StatusArguments {
+    /// Only these SecretSyncs. By default all of the namespace.
+    #[arg(value_name = "SYNC", value_parser = object, conflicts_with = "all_namespaces")]
+    pub syncs: Vec<ObjectName>,
+    /// All namespaces.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// The form: for a terminal, or for programs.
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub output: OverviewForm,
+    /// Which cluster.
+    #[command(flatten)]
+    pub place: PlaceArguments,
+}
+
+/// The form of an overview.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OverviewForm {
+    /// For a terminal.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What stands below the help of `penstock status`.
+const STATUS_HELP: &str = "\
+Exit status: 0 every SecretSync is ready, 2 some are not, 1 the cluster could not be asked, 64 the arguments are wrong.
+
+Examples:
+  penstock status -n prod
+  penstock status --all-namespaces --output json";
+
+/// What stands below the help of `penstock explain`.
+const EXPLAIN_HELP: &str = "\
+Example:
+  penstock explain panbot -n prod";
+
+/// What stands below the help of `penstock refresh`.
+const REFRESH_HELP: &str = "\
+Exit status: 0 asked for (with --wait: read, and ready), 2 with --wait: read, and not ready, 1 something is wrong, 64 the
+arguments are wrong.
+
+Examples:
+  penstock refresh panbot -n prod
+  penstock refresh panbot worker -n prod --wait --timeout 5m";
+
+/// What stands below the help of `penstock suspend`.
+const SUSPEND_HELP: &str = "\
+What is already in targets stays. It changes `spec.suspend`: where a GitOps tool owns the SecretSync, it may change it
+back, so say it there, too.
+
+Example:
+  penstock suspend panbot -n prod";
+
+/// What stands below the help of `penstock resume`.
+const RESUME_HELP: &str = "\
+Example:
+  penstock resume panbot -n prod";
+
+/// What stands below the help of `penstock approve`.
+const APPROVE_HELP: &str = "\
+An approval is for one plan and works once: it is void when the spec, the sources or a target change. The SecretSync
+then names you as who approved. It takes the verbs `patch` and `approve` on secretsyncs.penstock.dev, which the chart's
+role penstock-approver has.
+
+Exit status: 0 approved (with --wait: carried out), 1 it was not, 64 the arguments are wrong.
+
+Examples:
+  penstock approve panbot -n prod
+  penstock approve panbot 9f86d081884c7d65 -n prod --wait";
+
+/// What stands below the help of `penstock history`.
+const HISTORY_HELP: &str = "\
+Example:
+  penstock history panbot -n prod";

@@ -1,0 +1,80 @@
+//! `penstock refresh`: asks the operator to read the sources now.
+
+use jiff::Timestamp;
+use penstock_domain::conditions::{ConditionType, Reason};
+use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::names::SyncId;
+use penstock_domain::people::{SyncChange, SyncObject, SyncObjects};
+use penstock_domain::reserved::REFRESH_ANNOTATION;
+
+use super::waiting::{subject, wait_until};
+use super::{ActError, NOT_READY, say};
+use crate::arguments::WaitArguments;
+use crate::exit::Ending;
+use crate::output::Streams;
+use crate::overview::state_line;
+
+/// Asks for a read of each of `syncs`; with `--wait`, stays until each was read.
+pub async fn refresh(
+    objects: &dyn SyncObjects,
+    syncs: &[SyncId],
+    wait: WaitArguments,
+    streams: &mut Streams,
+) -> Result<Ending, ActError> {
+    // Nothing is asked for unless all that was named is there.
+    let mut asked = Vec::new();
+    for id in syncs {
+        let sync = objects.get(id).await?;
+        if sync.suspended {
+            return Err(suspended(id).into());
+        }
+        asked.push(sync);
+    }
+    // No two requests have the same time, so that each is a new one.
+    let nonce = Timestamp::now().to_string();
+    let change = SyncChange {
+        annotations: [(REFRESH_ANNOTATION, nonce.clone())].into(),
+        suspend: None,
+    };
+    for sync in &mut asked {
+        *sync = objects.change(sync, &change).await?;
+        if !wait.wait {
+            let id = &sync.id;
+            say(
+                streams,
+                &format!("{}/{}: a read is asked for", id.namespace, id.name),
+            )?;
+        }
+    }
+    if !wait.wait {
+        return Ok(Ending::Done);
+    }
+    let mut ending = Ending::Done;
+    for sync in &asked {
+        let now = wait_until(objects, sync, wait.timeout, |now| is_read(now, &nonce)).await?;
+        let line = state_line(&now, streams.style);
+        say(streams, &line)?;
+        if !now.is_ready() {
+            ending = NOT_READY;
+        }
+    }
+    Ok(ending)
+}
+
+/// Whether the operator honoured the request, or a spec that it cannot work with forbids it.
+fn is_read(sync: &SyncObject, nonce: &str) -> bool {
+    let refused = sync.condition(ConditionType::Ready).is_some_and(|ready| {
+        [Reason::InvalidSpec, Reason::NotSupported]
+            .map(Reason::as_str)
+            .contains(&&*ready.reason)
+    });
+    sync.status.refresh.as_deref() == Some(nonce) || sync.is_observed() && refused
+}
+
+fn suspended(sync: &SyncId) -> Fault {
+    let message = "it is suspended: nothing is read";
+    let hint = format!("`penstock resume {} -n {}`", sync.name, sync.namespace);
+    Fault::new(FaultClass::Denied, subject(sync), message)
+        .because(Reason::Suspended)
+        .hint(hint)
+}

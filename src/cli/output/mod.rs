@@ -1,0 +1,130 @@
+//! Where words go, and how they look: data to standard output, everything else to standard error.
+
+use std::io::{self, BufRead, IsTerminal as _, Write};
+
+/// The standard streams, or what stands for them in a test.
+pub struct Streams {
+    /// Data.
+    pub out: Box<dyn Write + Send>,
+    /// Everything else.
+    pub err: Box<dyn Write + Send>,
+    /// Answers of a person.
+    pub input: Box<dyn BufRead + Send>,
+    /// How data look.
+    pub style: Style,
+    /// How everything else looks.
+    pub error_style: Style,
+    /// Whether a person can be asked: standard input and standard error are terminals.
+    pub person: bool,
+}
+
+impl Streams {
+    /// Those of the process. Colours only where standard output is a terminal and nobody said `NO_COLOR`
+    /// (no-color.org: set and not empty) or `TERM=dumb`.
+    pub fn of_process() -> Self {
+        let said = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let plain = said("NO_COLOR").is_some() || said("TERM").is_some_and(|term| term == "dumb");
+        Self {
+            out: Box::new(io::stdout()),
+            err: Box::new(io::stderr()),
+            input: Box::new(io::BufReader::new(io::stdin())),
+            style: Style {
+                colours: io::stdout().is_terminal() && !plain,
+            },
+            error_style: Style {
+                colours: io::stderr().is_terminal() && !plain,
+            },
+            person: io::stdin().is_terminal() && io::stderr().is_terminal(),
+        }
+    }
+
+    /// One line to standard error. If it takes none, nobody listens.
+    pub fn tell(&mut self, line: impl AsRef<str>) {
+        drop(writeln!(self.err, "{}", line.as_ref()));
+    }
+
+    /// Asks a person; only `y` and `yes` are one. Without a person, the answer is no.
+    pub fn confirm(&mut self, question: &str) -> io::Result<bool> {
+        if !self.person {
+            return Ok(false);
+        }
+        write!(self.err, "{question} [y/N] ")?;
+        self.err.flush()?;
+        let mut answer = String::new();
+        self.input.read_line(&mut answer)?;
+        Ok(matches!(
+            answer.trim().to_ascii_lowercase().as_str(),
+            "y" | "yes"
+        ))
+    }
+}
+
+/// How words look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// Whether colours are used.
+    pub colours: bool,
+}
+
+/// What a colour means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Something comes.
+    Good,
+    /// Something changes.
+    Change,
+    /// Something goes, or is wrong.
+    Bad,
+    /// Beside the point.
+    Faint,
+    /// A heading.
+    Strong,
+}
+
+impl Style {
+    /// `text` in the colour of `tone`.
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        if !self.colours {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Change => "33",
+            Tone::Bad => "31",
+            Tone::Faint => "2",
+            Tone::Strong => "1",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+}
+
+/// A name from outside for a terminal: control characters (also those of other scripts) escaped.
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .flat_map(|character| {
+            let harmless =
+                character == ' ' || !(character.is_control() || character.is_whitespace());
+            let escaped = (!harmless).then(|| character.escape_unicode());
+            let kept = harmless.then_some(character);
+            kept.into_iter().chain(escaped.into_iter().flatten())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_steer_a_terminal() {
+        assert_eq!(plain("DB_URL"), "DB_URL");
+        assert_eq!(plain("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\u{a}c");
+    }
+
+    #[test]
+    fn without_colours_words_are_plain() {
+        let (plain, colours) = (Style::default(), Style { colours: true });
+        assert_eq!(plain.paint(Tone::Bad, "x"), "x");
+        assert_eq!(colours.paint(Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
+    }
+}

@@ -1,0 +1,4 @@
+//! Puts together what a verb needs: the one place that knows every room.
+
+pub(crate) mod cluster;
+pub(crate) mod operator;
