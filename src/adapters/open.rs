@@ -1,11 +1,15 @@
 //! What every kind of store looks like once it has been opened.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use penstock_domain::api::infisical::Follow;
 use penstock_domain::api::source::ObjectKind;
 use penstock_domain::bundle::Snapshot;
 use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::items::{Item, ItemState};
 use penstock_domain::names::NamespaceName;
+use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::Capabilities;
 use penstock_domain::stores::access::{Reach, RemotePath};
 use penstock_domain::sync::{SourceOptions, ValidatedSource};
@@ -131,6 +135,40 @@ pub trait OpenedStore: Send + Sync {
     /// Logs in and makes one cheap read.
     async fn probe(&self, subject: &str) -> Result<Capabilities, StoreFailure>;
 
+    /// Its items one by one, where people may look at them and change them.
+    fn items(&self) -> Option<&dyn OpenedItems> {
+        None
+    }
+
     /// Gives back what the login gave. Errors are nobody's concern any more.
     async fn close(&self);
+}
+
+/// The items of a store that has been opened; see [`penstock_domain::items::StoreItems`] for what each must do.
+/// `subject` names the store in faults.
+#[async_trait]
+pub trait OpenedItems: Send + Sync {
+    /// What lies at a path.
+    async fn read(&self, subject: &str, at: ItemAddress<'_>) -> Result<Item, StoreFailure>;
+
+    /// The names in a folder.
+    async fn list(&self, subject: &str, at: ItemAddress<'_>) -> Result<Vec<String>, StoreFailure>;
+
+    /// Sets keys.
+    async fn set(
+        &self,
+        subject: &str,
+        at: ItemAddress<'_>,
+        keys: &BTreeMap<String, SecretValue>,
+        seen: &ItemState,
+    ) -> Result<(), StoreFailure>;
+}
+
+/// Where an item lies in a store.
+#[derive(Debug, Clone, Copy)]
+pub struct ItemAddress<'a> {
+    /// A mount that is not the store's own.
+    pub mount: Option<&'a str>,
+    /// The path.
+    pub path: &'a RemotePath,
 }

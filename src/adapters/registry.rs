@@ -3,6 +3,8 @@
 //! The order of a read is fixed: find the store, authorise the caller, open, share, read. Nothing is
 //! fetched, looked up in a cache or sent before the caller may have it.
 
+mod items;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -168,6 +168,40 @@ pub(super) fn secret_v2(data: &RawValue) -> Result<Secret, Rejection> {
     })
 }
 
+/// A secret whose values are JSON as they came, to be written back as they are.
+pub(super) fn raw_secret(version: KvVersion, data: &RawValue) -> Result<Secret, Rejection> {
+    let (fields, version, tags) = match version {
+        KvVersion::One => (raw_fields(data)?, None, BTreeSet::new()),
+        KvVersion::Two => {
+            let parsed: Result<Versioned<'_>, _> = serde_json::from_str(data.get());
+            let versioned = parsed.map_err(|_| Rejection::WrongEngine)?;
+            let (Some(data), Some(metadata)) = (versioned.data, versioned.metadata) else {
+                return Err(Rejection::WrongEngine);
+            };
+            let tags = tags(metadata.custom.unwrap_or_default());
+            (raw_fields(data)?, metadata.version, tags)
+        }
+    };
+    Ok(Secret {
+        fields,
+        version,
+        tags,
+    })
+}
+
+fn raw_fields(data: &RawValue) -> Result<BTreeMap<String, SecretValue>, Rejection> {
+    let fields: BTreeMap<String, &RawValue> =
+        serde_json::from_str(data.get()).map_err(|_| Rejection::WrongEngine)?;
+    let raw = |(name, value): (String, &RawValue)| (name, SecretValue::from(value.get()));
+    Ok(fields.into_iter().map(raw).collect())
+}
+
+/// What a value that came as JSON says.
+pub(super) fn plain_value(raw: &SecretValue) -> Result<SecretValue, Rejection> {
+    let parsed: Result<&RawValue, _> = serde_json::from_slice(raw.expose());
+    value_of(parsed.map_err(|_| Rejection::WrongEngine)?)
+}
+
 fn tags(custom: BTreeMap<String, String>) -> BTreeSet<String> {
     custom
         .into_iter()
@@ -207,12 +241,17 @@ pub(super) fn names(data: &RawValue) -> Result<Vec<String>, Rejection> {
 
 /// Whether metadata, which exist, tell of a secret that has no version yet.
 pub(super) fn never_written(data: &RawValue) -> Result<bool, Rejection> {
+    Ok(newest_version(data)? == 0)
+}
+
+/// The number of the newest version, 0 before the first, whether it is deleted or not.
+pub(super) fn newest_version(data: &RawValue) -> Result<u64, Rejection> {
     #[derive(Deserialize)]
     struct History {
         current_version: u64,
     }
     let history: History = serde_json::from_str(data.get()).map_err(|_| Rejection::WrongEngine)?;
-    Ok(history.current_version == 0)
+    Ok(history.current_version)
 }
 
 /// Versions of the KV engine.

@@ -1,6 +1,7 @@
 //! Requests in a session: with a token, and with one new login where a token turns out to be dead.
 
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use super::answer::{self, Rejection};
 use super::error::VaultError;
@@ -41,6 +42,28 @@ impl Client {
         answer::data(response.status.as_u16(), response.body())
             .and_then(understand)
             .map_err(|rejection| VaultError::read(&resource.name, with_wait(rejection, &response)))
+    }
+
+    /// Writes a resource. Nothing is sent again, unless it certainly did not arrive: whoever calls sees whether it did.
+    pub(super) async fn write(
+        &self,
+        resource: &Resource,
+        body: Zeroizing<Vec<u8>>,
+    ) -> Result<(), VaultError> {
+        let token = self.session.token().await?;
+        let segments = ["v1"]
+            .into_iter()
+            .chain(resource.segments.iter().map(String::as_str));
+        let request = Request::post(segments, body);
+        let transport = self.session.transport();
+        let response = transport.send(request, Some(token.value())).await?;
+        // KV 1 answers 204, KV 2 what it made of it.
+        if response.status == http::StatusCode::NO_CONTENT {
+            return Ok(());
+        }
+        answer::data(response.status.as_u16(), response.body())
+            .map(drop)
+            .map_err(|rejection| VaultError::write(&resource.name, with_wait(rejection, &response)))
     }
 
     /// On 403, whose text does not say whether the token or the policy is to blame: one new login, one more

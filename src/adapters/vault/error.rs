@@ -48,6 +48,20 @@ pub enum VaultError {
         /// What the server says.
         rejection: AnyRejection,
     },
+    /// The server rejects a change of `path`.
+    #[error("write {path}")]
+    Write {
+        /// Mount and path.
+        path: String,
+        /// What the server says.
+        rejection: AnyRejection,
+    },
+    /// The secret is not as it was seen.
+    #[error("find {path} as it was")]
+    Changed {
+        /// Mount and path.
+        path: String,
+    },
     /// The token may not ask what is mounted.
     #[error("find out what is mounted at {mount}")]
     SeeMount {
@@ -102,6 +116,13 @@ impl VaultError {
         }
     }
 
+    pub(super) fn write(path: impl Into<String>, rejection: Rejection) -> Self {
+        Self::Write {
+            path: path.into(),
+            rejection: AnyRejection(rejection),
+        }
+    }
+
     pub(super) fn ask(message: impl Into<String>) -> Self {
         Self::Ask {
             message: message.into(),
@@ -146,6 +167,12 @@ impl VaultError {
                 .hint(*hint),
             Self::AuthMethod { message } => of(FaultClass::Invalid, (*message).to_owned()),
             Self::Read { path, rejection } => rejected(subject, path, rejection.0),
+            Self::Write { path, rejection } => written(subject, path, rejection.0),
+            Self::Changed { path } => of(
+                FaultClass::Conflict,
+                format!("somebody else changed {path} in the meantime"),
+            )
+            .hint("Nothing was written. Look at it again, then decide"),
             Self::SeeMount { mount } => of(
                 FaultClass::Denied,
                 format!("there is no mount {mount}, or the token may not see it"),
@@ -175,6 +202,23 @@ impl VaultError {
 
 fn provider(subject: &str) -> String {
     format!("{subject} spec.provider.vault")
+}
+
+fn written(subject: &str, path: &str, rejection: Rejection) -> Fault {
+    let of = |class, message: String| Fault::new(class, subject, message);
+    match rejection {
+        Rejection::Denied => of(
+            FaultClass::Denied,
+            format!("the token may not write {path}"),
+        )
+        .hint("Grant `create` and `update` on it; KV 2 has `data/` before the path"),
+        Rejection::BadRequest => of(
+            FaultClass::Invalid,
+            format!("the server does not take the change of {path}"),
+        )
+        .hint("Its rules for this path (quotas, check-and-set, parameters that a policy demands) may forbid it"),
+        other => rejected(subject, path, other),
+    }
 }
 
 fn rejected(subject: &str, path: &str, rejection: Rejection) -> Fault {

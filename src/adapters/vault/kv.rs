@@ -45,13 +45,13 @@ pub(super) struct Query<'a> {
 
 /// An engine of known version.
 #[derive(Clone, Copy)]
-struct Engine<'a> {
-    mount: &'a RemotePath,
-    version: KvVersion,
+pub(super) struct Engine<'a> {
+    pub(super) mount: &'a RemotePath,
+    pub(super) version: KvVersion,
 }
 
 impl Engine<'_> {
-    fn resource(self, verb: &'static str, path: &RemotePath) -> Resource {
+    pub(super) fn resource(self, verb: &'static str, path: &RemotePath) -> Resource {
         let verb = match self.version {
             KvVersion::One => None,
             KvVersion::Two => Some(verb.to_owned()),
@@ -67,7 +67,7 @@ impl Engine<'_> {
         }
     }
 
-    fn name(self, path: &RemotePath) -> String {
+    pub(super) fn name(self, path: &RemotePath) -> String {
         let slash = if path.is_folder() { "/" } else { "" };
         let between = if path.segments().is_empty() { "" } else { "/" };
         format!("{}{between}{}{slash}", self.mount.to_text(), path.to_text())

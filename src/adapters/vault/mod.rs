@@ -6,7 +6,8 @@
 //!
 //! - [`settings`] reads `spec.provider.vault`; [`answer`] judges answers, purely; [`error`] names what goes
 //!   wrong; [`login`] speaks the auth methods; [`session`] keeps one token for all readers of a store;
-//!   [`client`] makes requests in it; [`kv`] reads secrets and folders; [`store`] is what the registry opens.
+//!   [`client`] makes requests in it; [`kv`] reads secrets and folders;
+//!   [`items`] looks at single secrets and changes them; [`store`] is what the registry opens.
 //! - One login serves all reads of a store. The token is renewed at two thirds of its life, replaced when it
 //!   can no longer be renewed, and revoked when the store is closed.
 //! - Tags of an entry are its secret's `custom_metadata`: `key` and `key=value` for each pair.
@@ -14,6 +15,7 @@
 mod answer;
 mod client;
 mod error;
+mod items;
 mod kv;
 mod login;
 mod session;

@@ -1,10 +1,13 @@
 //! One opened Vault store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use penstock_domain::api::vault::VaultProvider;
 use penstock_domain::bundle::Snapshot;
+use penstock_domain::items::{Item, ItemState};
+use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::RemotePath;
 use penstock_domain::stores::{Capabilities, Capability, Credentials, StoreObject};
 use penstock_domain::sync::SourceOptions;
@@ -17,7 +20,7 @@ use super::login::{Login, Transport};
 use super::session::Session;
 use super::settings::{Settings, own_mount, parse_mount};
 use crate::http::client::{ClientSettings, HttpLayer};
-use crate::open::{OpenedStore, Proposal, StoreFailure, StoreQuery};
+use crate::open::{ItemAddress, OpenedItems, OpenedStore, Proposal, StoreFailure, StoreQuery};
 
 /// A Vault or OpenBao that has been opened: settings checked, credentials fetched, nobody logged in yet.
 pub struct VaultStore {
@@ -110,6 +113,13 @@ impl VaultStore {
             .await
     }
 
+    fn mount(&self, at: ItemAddress<'_>) -> Result<RemotePath, VaultError> {
+        match at.mount {
+            None => Ok(self.mount.clone()),
+            Some(mount) => parse_mount(mount).ok_or_else(no_mount),
+        }
+    }
+
     async fn look(&self) -> Result<Capabilities, VaultError> {
         let version = self.kv.check(&self.mount).await?;
         let mut capabilities = Capabilities::from([Capability::Read, Capability::List]);
@@ -154,7 +164,35 @@ impl OpenedStore for VaultStore {
         self.look().await.map_err(|error| failure(&error, subject))
     }
 
+    fn items(&self) -> Option<&dyn OpenedItems> {
+        Some(self)
+    }
+
     async fn close(&self) {
         self.kv.client().session().close().await;
+    }
+}
+
+#[async_trait]
+impl OpenedItems for VaultStore {
+    async fn read(&self, subject: &str, at: ItemAddress<'_>) -> Result<Item, StoreFailure> {
+        let look = async { self.kv.item(&self.mount(at)?, at.path).await };
+        look.await.map_err(|error| failure(&error, subject))
+    }
+
+    async fn list(&self, subject: &str, at: ItemAddress<'_>) -> Result<Vec<String>, StoreFailure> {
+        let look = async { self.kv.names(&self.mount(at)?, at.path).await };
+        look.await.map_err(|error| failure(&error, subject))
+    }
+
+    async fn set(
+        &self,
+        subject: &str,
+        at: ItemAddress<'_>,
+        keys: &BTreeMap<String, SecretValue>,
+        seen: &ItemState,
+    ) -> Result<(), StoreFailure> {
+        let change = async { self.kv.set(&self.mount(at)?, at.path, keys, seen).await };
+        change.await.map_err(|error| failure(&error, subject))
     }
 }
