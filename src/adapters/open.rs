@@ -167,6 +167,8 @@ pub trait OpenedItems: Send + Sync {
 /// Where an item lies in a store.
 #[derive(Debug, Clone, Copy)]
 pub struct ItemAddress<'a> {
+    /// The environment that was named.
+    pub environment: Option<&'a str>,
     /// A mount that is not the store's own.
     pub mount: Option<&'a str>,
     /// The path.

@@ -117,6 +117,7 @@ impl Registry {
 
 fn address(place: &ItemPlace) -> ItemAddress<'_> {
     ItemAddress {
+        environment: place.environment.as_deref(),
         mount: place.mount.as_deref(),
         path: &place.path,
     }

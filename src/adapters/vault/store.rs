@@ -78,9 +78,7 @@ impl VaultStore {
 
     async fn answer(&self, query: &StoreQuery) -> Result<Snapshot, VaultError> {
         if query.environment.is_some() {
-            return Err(VaultError::ask(
-                "Vault has no environments: remove `environment`, or make it part of the path",
-            ));
+            return Err(no_environments());
         }
         let mount = match &query.options {
             SourceOptions::None | SourceOptions::Vault { mount: None } => self.mount.clone(),
@@ -114,6 +112,9 @@ impl VaultStore {
     }
 
     fn mount(&self, at: ItemAddress<'_>) -> Result<RemotePath, VaultError> {
+        if at.environment.is_some() {
+            return Err(no_environments());
+        }
         match at.mount {
             None => Ok(self.mount.clone()),
             Some(mount) => parse_mount(mount).ok_or_else(no_mount),
@@ -135,6 +136,10 @@ impl VaultStore {
     pub(super) fn session(&self) -> &Session {
         self.kv.client().session()
     }
+}
+
+fn no_environments() -> VaultError {
+    VaultError::ask("Vault has no environments: remove `environment`, or make it part of the path")
 }
 
 fn no_mount() -> VaultError {
