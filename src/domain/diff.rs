@@ -257,8 +257,7 @@ fn present(
         reported: stays(input, tampering.as_ref(), &wanted),
         tampering,
         metadata: !object.metadata_matches
-            || !object.labelled
-            || object.owner.as_deref() != Some(tag.as_str())
+            || (input.target.destination.carries_marks() && !is_marked(object, &tag))
             || keys.values().any(|change| *change == KeyChange::Adopt),
         decided: decided(input.record, &keys),
         keys,
@@ -282,6 +281,10 @@ fn decided(record: Option<&TargetRecord>, keys: &BTreeMap<Key, KeyChange>) -> BT
         .filter(|(name, change)| **change == KeyChange::Delete && noted(name))
         .map(|(name, _)| name.clone())
         .collect()
+}
+
+fn is_marked(object: &ObservedObject, tag: &str) -> bool {
+    object.labelled && object.owner.as_deref() == Some(tag)
 }
 
 fn key_changes(

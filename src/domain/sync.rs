@@ -393,6 +393,23 @@ impl Destination {
             Self::File(_) => "File",
         }
     }
+
+    /// Whether an owner tag, labels and annotations can be put on it. A file has no place for them: there
+    /// the record alone says what is ours.
+    pub fn carries_marks(&self) -> bool {
+        match self {
+            Self::Secret(_) | Self::ConfigMap(_) => true,
+            Self::File(_) => false,
+        }
+    }
+
+    /// The file that is written, where it is one.
+    pub fn file(&self) -> Option<&FileDestination> {
+        match self {
+            Self::Secret(_) | Self::ConfigMap(_) => None,
+            Self::File(file) => Some(file),
+        }
+    }
 }
 
 /// A file to write (CLI only).

@@ -90,25 +90,15 @@ pub(super) fn foreign(
     {
         return Some(owned_by_another(input.sync, subject, owner));
     }
-    let claimed: Vec<&str> = keys
-        .iter()
-        .filter(|(name, change)| {
-            **change == KeyChange::Foreign && input.desired.contains_key(*name)
-        })
-        .map(|(name, _)| name.as_str())
-        .collect();
-    if !claimed.is_empty() {
-        let names = crate::text::key_list(&claimed);
-        let fault = Fault::new(
-            FaultClass::Denied,
-            subject,
-            format!("holds keys that are not ours: {names}"),
-        );
-        return Some(fault.because(Reason::ForeignTarget).hint(
-            "Nothing was changed. Take them over with `adopt: ifEqual` or `adopt: always`, or choose another name",
-        ));
+    if let Some(fault) = foreign_keys(input, &subject, keys) {
+        return Some(fault);
     }
-    let known = ownership.recovered || input.record.is_some() || input.target.share_keys;
+    let merges = input
+        .target
+        .destination
+        .file()
+        .is_some_and(|file| file.merge);
+    let known = ownership.recovered || input.record.is_some() || input.target.share_keys || merges;
     let adopting = input.target.adopt == Adopt::Always
         || keys.values().any(|change| *change == KeyChange::Adopt);
     if known || adopting {
@@ -129,6 +119,36 @@ pub(super) fn foreign(
 fn is_shared(owner: &str, input: DiffInput<'_>, keys: &BTreeMap<Key, KeyChange>) -> bool {
     let alone = input.record.is_some_and(|record| record.whole);
     owner == SHARED_OWNER && !alone && keys.values().any(|change| *change == KeyChange::Foreign)
+}
+
+/// Keys of others where ours should stand, or in a file that holds ours alone.
+fn foreign_keys(
+    input: DiffInput<'_>,
+    subject: &str,
+    keys: &BTreeMap<Key, KeyChange>,
+) -> Option<Fault> {
+    let file = input.target.destination.file();
+    let alone = file.is_some_and(|file| !file.merge);
+    let foreign = |name: &Key, change: KeyChange| {
+        change == KeyChange::Foreign && (alone || input.desired.contains_key(name))
+    };
+    let claimed: Vec<&str> = keys
+        .iter()
+        .filter(|(name, change)| foreign(name, **change))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if claimed.is_empty() {
+        return None;
+    }
+    let names = crate::text::key_list(&claimed);
+    let message = format!("holds keys that are not ours: {names}");
+    let fault = Fault::new(FaultClass::Denied, subject, message).because(Reason::ForeignTarget);
+    Some(fault.hint(if alone {
+        "Nothing was changed. Say `merge: true` to leave keys of others in the file, take them over with \
+         `adopt: ifEqual` or `adopt: always`, or choose another path"
+    } else {
+        "Nothing was changed. Take them over with `adopt: ifEqual` or `adopt: always`, or choose another name"
+    }))
 }
 
 /// The owner is named only within the same namespace and installation (rule 2).

@@ -138,7 +138,8 @@ fn noted(
     let former = next.targets.get(&target.name);
     let owned = |saved| TargetRecord {
         kind: target.destination.kind().to_owned(),
-        object: target.destination.object_name().to_string(),
+        object: target.destination.object_name().to_owned(),
+        format: target.destination.file().map(|file| file.place.format),
         revision: revision.clone(),
         keys: difference.wanted.clone(),
         before: difference.before.clone(),

@@ -5,9 +5,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::document::{
-    BYTE_ORDER_MARK, Layout, Located, ReadDocument, is_variable_name, locate, text_of,
-};
+use super::document::{BYTE_ORDER_MARK, Layout, Located, ReadDocument, locate, text_of};
 use super::github_env::{self, Delimiter};
 use super::{FileFormat, docker_env, dotenv, export, json, yaml};
 use crate::names::Key;
@@ -110,7 +108,15 @@ pub fn merge(
     let text = text_of(document).map_err(existing)?;
     let mut set: BTreeMap<&str, &str> = BTreeMap::new();
     for (key, value) in edit.set {
-        set.insert(key.as_str(), acceptable(format, key, value, delimiter)?);
+        let text = acceptable(format, key, value)?;
+        if format == FileFormat::GithubEnv && github_env::holds(text, delimiter) {
+            let why = "holds the random delimiter";
+            return Err(WriteDocument::Value {
+                key: key.clone(),
+                why,
+            });
+        }
+        set.insert(key.as_str(), text);
     }
     let remove: BTreeSet<&str> = edit
         .remove
@@ -140,29 +146,44 @@ pub fn merge(
     Ok(SecretValue::new(std::mem::take(&mut *bytes)))
 }
 
+/// Whether the format can hold this value under this key.
+pub fn check(format: FileFormat, key: &Key, value: &SecretValue) -> Result<(), WriteDocument> {
+    acceptable(format, key, value).map(|_| ())
+}
+
+/// Whether nothing is left in a document: no key, no comment, no line that is not understood.
+pub fn is_blank(format: FileFormat, document: &[u8]) -> bool {
+    let Ok(text) = text_of(document) else {
+        return false;
+    };
+    let empty = |layout: Layout| layout.entries.is_empty();
+    text.trim().is_empty() || (format == FileFormat::Json && locate(format, text).is_ok_and(empty))
+}
+
 /// The value as text, when the format can hold it under this name.
 fn acceptable<'a>(
     format: FileFormat,
     key: &Key,
     value: &'a SecretValue,
-    delimiter: &Delimiter,
 ) -> Result<&'a str, WriteDocument> {
     let name = key.as_str();
-    let key = || key.clone();
-    let is_environment = !matches!(format, FileFormat::Json | FileFormat::Yaml);
-    if is_environment && !is_variable_name(name) {
-        return Err(WriteDocument::Name { key: key() });
+    let is_environment = format.holds_variables();
+    if is_environment && !key.is_variable() {
+        return Err(WriteDocument::Name { key: key.clone() });
     }
     let text = value.expose_text();
     let text = text.filter(|text| !(is_environment && text.contains('\0')));
-    let text = text.ok_or_else(|| WriteDocument::NotText { key: key() })?;
+    let text = text.ok_or_else(|| WriteDocument::NotText { key: key.clone() })?;
     let refusal = match format {
         FileFormat::DockerEnv => docker_env::refusal(name, text),
-        FileFormat::GithubEnv => github_env::refusal(name, text, delimiter),
+        FileFormat::GithubEnv => github_env::refusal(name),
         FileFormat::Dotenv | FileFormat::Export | FileFormat::Json | FileFormat::Yaml => None,
     };
     refusal.map_or(Ok(text), |why| {
-        Err(WriteDocument::Value { key: key(), why })
+        Err(WriteDocument::Value {
+            key: key.clone(),
+            why,
+        })
     })
 }
 

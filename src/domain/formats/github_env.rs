@@ -39,16 +39,15 @@ pub(super) fn quote(value: &str, delimiter: &Delimiter) -> Zeroizing<String> {
     Zeroizing::new(format!("<<{delimiter}\n{value}\n{delimiter}"))
 }
 
-/// Why the runner would not take this.
-pub(super) fn refusal(name: &str, value: &str, delimiter: &Delimiter) -> Option<&'static str> {
-    // The runner refuses NODE_OPTIONS and does not let its own variables be changed.
-    if name == "NODE_OPTIONS" || name.starts_with("GITHUB_") || name.starts_with("RUNNER_") {
-        Some("is a variable that the runner of GitHub Actions does not let be set")
-    } else if value.split('\n').any(|line| line == delimiter.0) {
-        Some("holds the random delimiter")
-    } else {
-        None
-    }
+/// Why the runner would not take this: it refuses `NODE_OPTIONS` and keeps its own variables to itself.
+pub(super) fn refusal(name: &str) -> Option<&'static str> {
+    let kept = name == "NODE_OPTIONS" || name.starts_with("GITHUB_") || name.starts_with("RUNNER_");
+    kept.then_some("would set what the runner of GitHub Actions does not let be set")
+}
+
+/// Whether a value would end early.
+pub(super) fn holds(value: &str, delimiter: &Delimiter) -> bool {
+    value.split('\n').any(|line| line == delimiter.0)
 }
 
 /// What stands where.

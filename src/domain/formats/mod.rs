@@ -30,6 +30,6 @@ mod yaml;
 mod tests;
 
 pub use self::document::{Entry, ReadDocument, format_of, observe, read};
-pub use self::edit::{Edit, WriteDocument, merge, render};
+pub use self::edit::{Edit, WriteDocument, check, is_blank, merge, render};
 pub use self::github_env::{Delimiter, masks};
 pub use crate::api::source::FileFormat;

@@ -409,13 +409,13 @@ const REFUSED: &[(FileFormat, &str, &[u8], &str)] = &[
         FileFormat::GithubEnv,
         "NODE_OPTIONS",
         b"hunter2",
-        "the value of `NODE_OPTIONS` is a variable that the runner of GitHub Actions does not let be set",
+        "the value of `NODE_OPTIONS` would set what the runner of GitHub Actions does not let be set",
     ),
     (
         FileFormat::GithubEnv,
         "GITHUB_TOKEN",
         b"hunter2",
-        "the value of `GITHUB_TOKEN` is a variable that the runner of GitHub Actions does not let be set",
+        "the value of `GITHUB_TOKEN` would set what the runner of GitHub Actions does not let be set",
     ),
 ];
 

@@ -81,6 +81,9 @@ pub struct TargetRecord {
     pub kind: String,
     /// The object's name; the path of a file, as the spec has it.
     pub object: String,
+    /// How a file is written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<FileFormat>,
     /// The revision that the last write carried.
     pub revision: Revision,
     /// Our keys and the hashes of what was intended for them.
@@ -253,7 +256,7 @@ impl TargetRecord {
                 place: FilePlace {
                     folder: folder.to_owned(),
                     path: self.object.clone(),
-                    format: format_of(&self.object),
+                    format: self.format.unwrap_or_else(|| format_of(&self.object)),
                 },
                 // What is not ours stays.
                 merge: true,

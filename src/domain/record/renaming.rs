@@ -79,6 +79,7 @@ mod tests {
             values.map(hash).collect()
         };
         let owned = TargetRecord {
+            format: None,
             kind: "Secret".to_owned(),
             object: "panbot".to_owned(),
             revision: Revision::from_text("r"),

@@ -9,6 +9,7 @@ use super::typed::check_type;
 use crate::bundle::Bundle;
 use crate::conditions::Reason;
 use crate::fault::Fault;
+use crate::formats;
 use crate::names::Key;
 use crate::secret::SecretValue;
 use crate::sync::{Destination, ValidatedTarget};
@@ -35,8 +36,9 @@ pub fn target_data(
         .filter(|(key, entry)| takes_key(&target.select, key, entry))
         .map(|(key, entry)| (key.clone(), entry.value.clone()))
         .collect();
-    for key in data.keys() {
-        if let Some(fault) = refusal(key, target, &path) {
+    for (key, value) in &data {
+        let fault = refusal(key, target, &path).or_else(|| unheld(key, value, target, &path));
+        if let Some(fault) = fault {
             faults.push(fault);
         }
     }
@@ -50,15 +52,7 @@ pub fn target_data(
 fn refusal(key: &Key, target: &ValidatedTarget, path: &str) -> Option<Fault> {
     let subject = member_path(path, key.as_str());
     let name = shown(key.as_str());
-    if let Destination::File(file) = &target.destination {
-        if file.place.format.holds_variables() && !key.is_variable() {
-            let message = format!("{name} is no name of a variable");
-            return Some(invalid(subject, message, Reason::KeyNotAccepted).hint(
-                "Env files take letters, digits and `_`, not beginning with a digit: change it with `rename` \
-                 at the source, or leave it out with `select`",
-            ));
-        }
-    } else if !key.is_kubernetes() {
+    if target.destination.file().is_none() && !key.is_kubernetes() {
         let message = format!("Kubernetes does not accept the key {name}");
         return Some(invalid(subject, message, Reason::KeyNotAccepted).hint(
             "Keys are up to 253 of A-Z, a-z, 0-9, `-`, `_` and `.`: change it with `rename` at the source, \
@@ -73,6 +67,15 @@ fn refusal(key: &Key, target: &ValidatedTarget, path: &str) -> Option<Fault> {
         ));
     }
     None
+}
+
+/// A key or a value that the format of the file cannot hold.
+fn unheld(key: &Key, value: &SecretValue, target: &ValidatedTarget, path: &str) -> Option<Fault> {
+    let file = target.destination.file()?;
+    let problem = formats::check(file.place.format, key, value).err()?;
+    let subject = member_path(path, key.as_str());
+    let fault = invalid(subject, problem.to_string(), Reason::KeyNotAccepted);
+    Some(fault.hint(problem.hint()))
 }
 
 fn check_size(

@@ -9,7 +9,7 @@ use penstock_domain::names::Key;
 use penstock_domain::ports::{Observation, Targets as _};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::sync::{Destination, SecretType};
-use penstock_domain::testing::contract::target::{CASES, TargetWorld as _};
+use penstock_domain::testing::contract::target::{CASES, OBJECT_CASES, TargetWorld as _};
 use penstock_testbed::{Failure, ServiceAccountName, eventually};
 use serde_json::json;
 
@@ -23,7 +23,7 @@ async fn the_contract_of_targets_holds() -> Outcome {
         return Ok(());
     };
     let mut cases = Cases::default();
-    for case in CASES {
+    for case in CASES.iter().chain(OBJECT_CASES) {
         let world = World::new(Corner::new(testbed, "target").await?);
         cases.spawn(case.name, async move { (case.run)(&world).await });
     }

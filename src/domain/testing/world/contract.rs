@@ -119,6 +119,7 @@ fn all_hold<Port: ?Sized>(cases: &[Case<Port>], port: fn(&World) -> &Port) {
 #[test]
 fn the_contract_of_targets_holds() {
     all_hold::<dyn TargetWorld>(target::CASES, |world| world);
+    all_hold::<dyn TargetWorld>(target::OBJECT_CASES, |world| world);
 }
 
 #[test]

@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::TargetWorld;
-use crate::fault::Fault;
+use crate::conditions::Reason;
+use crate::fault::{Fault, FaultClass};
 use crate::names::{Key, ObjectName, SyncId, TargetName};
 use crate::ports::{Observation, ObservedObject, Precondition, Removal, Write, Written};
 use crate::secret::SecretValue;
@@ -107,6 +108,15 @@ impl<'world> At<'world> {
         }
     }
 
+    /// The contents that most cases write, as far as the destination can hold them.
+    pub(super) fn content(&self) -> BTreeMap<Key, SecretValue> {
+        let mut content = content();
+        if !self.world.holds_bytes() {
+            content.insert(key("BYTES"), SecretValue::from("#'text'\n\"$BYTES\""));
+        }
+        content
+    }
+
     fn destination(&self) -> &Destination {
         &self.target.destination
     }
@@ -197,4 +207,15 @@ impl<'world> At<'world> {
         let removed = targets.remove(&self.sync, &self.target, removal).await;
         removed.unwrap();
     }
+}
+
+/// Fails unless the write is refused like this.
+pub(super) fn refused(
+    outcome: Result<Written, Fault>,
+    class: &FaultClass,
+    reason: Reason,
+) -> Fault {
+    let fault = outcome.expect_err("the write is refused");
+    assert_eq!((&fault.class, fault.reason), (class, reason), "{fault}");
+    fault
 }
