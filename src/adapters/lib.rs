@@ -1,17 +1,23 @@
 //! The outside world: one folder per outside system, behind the ports of the domain.
 //!
 //! [`providers`] is the only file that names every store's adapter, [`open`] says what they have in common,
-//! [`registry`] keeps them open and serves the ports.
+//! [`registry`] keeps them open and serves the ports. What lies on the machine itself is beside them in `local`.
 
 pub mod blocking;
 #[cfg(any(feature = "vault", feature = "infisical"))]
 mod entries;
+#[cfg(feature = "files")]
+pub mod files;
 pub mod http;
 #[cfg(feature = "infisical")]
 pub mod infisical;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
+#[cfg(feature = "files")]
+pub mod local;
 pub mod open;
+#[cfg(feature = "files")]
+pub mod process_environment;
 pub mod providers;
 pub mod registry;
 #[cfg(feature = "kubernetes")]

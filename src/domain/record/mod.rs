@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::codec::{DecodeRecord, EncodeRecord, MAX_SEALED_BYTES, decode, encode};
 pub use self::renaming::Renaming;
 use crate::bundle::{Bundle, SourceVersion};
-use crate::formats::format_of;
+use crate::formats::{FileFormat, format_of};
 use crate::keys::{ContentHash, Revision};
 use crate::names::{Key, ObjectName, SourceName, TargetName};
 use crate::sync::{
