@@ -1,4 +1,5 @@
 //! The one binary of all integration tests, so that they link once and share their servers.
 
 mod architecture;
+mod clients;
 mod cluster;

@@ -16,6 +16,7 @@ use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
 use penstock_cli::arguments::{ElectionArguments, RunArguments, ScopeArguments};
 use penstock_cli::commands::version::VERSION;
+use penstock_controller::hooks::{HookReceiver, HookServer, ListenForHooks};
 use penstock_controller::leadership::WriteFence;
 use penstock_controller::settings::{BadTiming, ElectionSettings, ElectionTiming, Scope, Settings};
 use penstock_controller::{
@@ -62,6 +63,8 @@ pub(crate) enum OperateError {
     OpenAudit(#[from] OpenAudit),
     #[error(transparent)]
     Listen(#[from] Listen),
+    #[error(transparent)]
+    ListenForHooks(#[from] ListenForHooks),
     #[error(transparent)]
     Time(#[from] BadTiming),
     #[error("the operating system gives no random bytes")]
@@ -122,11 +125,18 @@ async fn operate(arguments: &RunArguments) -> Result<(), OperateError> {
         stop,
     };
     let adapters = adapters(arguments, &process, Arc::clone(&audit), &settings);
+    let hooks = match (arguments.hooks_listen, &adapters.hooks) {
+        (Some(address), Some(receiver)) => {
+            let server = HookServer::listen(address).await?;
+            tokio::spawn(server.serve(Arc::clone(receiver), last_answer.clone()))
+        }
+        _ => tokio::spawn(async {}),
+    };
     let outcome = penstock_controller::run(settings, adapters, process).await;
 
     last_answer.cancel();
-    // It has nothing to say when it ends.
-    drop(serving.await);
+    // They have nothing to say when they end.
+    drop((serving.await, hooks.await));
     audit.close();
     Ok(outcome?)
 }
@@ -209,6 +219,11 @@ fn adapters(
         Some(token) => readers.guarding(token),
         None => readers,
     });
+    let hooks = arguments.hooks_listen.map(|_| {
+        let world = Arc::clone(&process.world);
+        let credentials = Arc::clone(&readers) as _;
+        Arc::new(HookReceiver::new(world, credentials, Arc::new(SystemClock)))
+    });
     let registry = Arc::new(Registry::new(Reached {
         http: Arc::new(HttpLayer::new(arguments.egress_allow.clone())),
         catalog: Arc::clone(&process.world) as _,
@@ -233,6 +248,7 @@ fn adapters(
             api,
             namespace: settings.operator_namespace.clone(),
         }),
+        hooks,
     }
 }
 

@@ -9,6 +9,7 @@ mod connect;
 mod dispatch;
 mod events;
 mod finalizer;
+pub mod hooks;
 pub mod leadership;
 mod objects;
 mod pass;

@@ -87,6 +87,7 @@ pub mod diff;
 pub mod engine;
 pub mod fault;
 pub mod formats;
+pub mod hooks;
 pub mod items;
 pub mod keys;
 pub mod names;

@@ -58,6 +58,11 @@ pub struct RunArguments {
         default_value_t = 100
     )]
     pub reference_watches: usize,
+    /// Address of webhooks, where outside systems say that something has changed
+    /// (`/hooks/namespaces/<namespace>/<store>`, `/hooks/clusterstores/<store>`). Without it there is no such
+    /// port. Put TLS before it.
+    #[arg(long, env = "PENSTOCK_HOOKS_LISTEN", value_name = "ADDRESS")]
+    pub hooks_listen: Option<SocketAddr>,
     /// How often each store is checked, by a login and a cheap read.
     #[arg(long, env = "PENSTOCK_STORE_CHECK_INTERVAL", value_name = "DURATION", default_value = "1m", value_parser = duration)]
     pub store_check_interval: Duration,

@@ -77,6 +77,8 @@ pub(crate) enum Change {
     Reference(ObjectKey),
     /// An object that somebody reads is watched from now on, in this version.
     ReferenceListed(ObjectKey, Version),
+    /// An outside system says that something in this store has changed.
+    Hook(StoreKey),
     /// A namespace and its labels.
     Namespace(NamespaceName, Option<BTreeMap<String, String>>),
     /// A feed has been listed from the beginning, and nothing else is there.
@@ -94,6 +96,7 @@ impl Change {
             // References are told only after they were read.
             Self::Reference(_)
             | Self::ReferenceListed(..)
+            | Self::Hook(..)
             | Self::Namespace(..)
             | Self::Listed(..) => None,
         }
@@ -134,7 +137,10 @@ impl Listing {
             Change::Namespace(name, _) => {
                 self.namespaces.insert(name.clone());
             }
-            Change::Reference(_) | Change::ReferenceListed(..) | Change::Listed(..) => {}
+            Change::Reference(_)
+            | Change::ReferenceListed(..)
+            | Change::Hook(_)
+            | Change::Listed(..) => {}
         }
     }
 }
@@ -212,6 +218,9 @@ impl State {
             Change::Target(key, version) => self.target(key, version),
             Change::Reference(key) => self.readers.wake(&key, Urgency::Urgent, Causes::SOURCE),
             Change::ReferenceListed(key, version) => self.reference_listed(&key, &version),
+            Change::Hook(store) => self
+                .store_users
+                .wake(&store, Urgency::Urgent, Causes::SOURCE),
             Change::Namespace(name, labels) => self.namespace(name, labels),
             Change::Listed(feed, listing) => self.listed(feed, &listing),
         }

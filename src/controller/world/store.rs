@@ -6,12 +6,13 @@ use std::sync::Arc;
 use kube::api::ObjectMeta;
 use kube::{Resource, ResourceExt as _};
 use penstock_domain::api::store::{
-    ClusterSecretStore, ClusterSecretStoreSpec, SecretStore, SecretStoreSpec, StoreStatus,
+    ClusterSecretStore, ClusterSecretStoreSpec, SecretStore, SecretStoreSpec, StoreStatus, Webhook,
 };
 
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::{NamespaceName, ObjectName};
 use penstock_domain::stores::StoreObject;
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -34,6 +35,8 @@ pub(crate) struct TrackedStore {
     pub(crate) object: Result<Arc<StoreObject>, Fault>,
     /// The Secrets and ConfigMaps that it names.
     pub(crate) credentials: BTreeSet<ObjectKey>,
+    /// How it is told of changes; none where it is not, or where that makes no sense.
+    pub(crate) webhook: Option<Arc<Webhook>>,
     /// The member of `spec.provider` that is set.
     pub(crate) provider: Option<Box<str>>,
     /// Its status, as compact JSON.
@@ -90,6 +93,10 @@ impl TrackedStore {
             generation: meta.generation.unwrap_or_default(),
             object: object.map(Arc::new),
             credentials,
+            webhook: spec
+                .get("webhook")
+                .and_then(|webhook| Webhook::deserialize(webhook).ok())
+                .map(Arc::new),
             provider: set.map(Box::from).next(),
             status: lean.status,
         })

@@ -174,8 +174,9 @@ pub struct Limits {
 pub struct Webhook {
     /// Key that signs the requests.
     pub secret: SecretKeyRef,
-    /// How requests are signed: hmacSha256 (hex of the body's HMAC-SHA-256 in the header
-    /// `X-Penstock-Signature`, with a time stamp against replay).
+    /// How requests are signed: hmacSha256 (`t=<seconds>,v1=<hex>` in the header `X-Penstock-Signature`, where
+    /// the hexadecimal digits are the HMAC-SHA-256 of `<seconds>.<body>`) or infisical (as Infisical's webhooks
+    /// are, in the header `x-infisical-signature`). What is older than five minutes is refused.
     pub signature: WebhookSignature,
 }
 
@@ -187,6 +188,8 @@ pub enum WebhookSignature {
     /// HMAC with SHA-256 over time stamp and body.
     #[default]
     HmacSha256,
+    /// As Infisical signs.
+    Infisical,
 }
 
 /// Whose identity a store uses.

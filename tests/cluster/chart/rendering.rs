@@ -22,8 +22,10 @@ fn everything() -> Value {
         "podAnnotations": {"a": "b"},
         "podLabels": {"c": "d"},
         "serviceMonitor": {"create": true},
+        "hooks": {"enabled": true, "annotations": {"e": "f"}},
         "networkPolicy": {
             "create": true,
+            "hooksFrom": [{"namespaceSelector": {}}],
             "metricsFrom": [{"namespaceSelector": {}}],
             "egress": [{"ports": [{"port": 443}]}],
         },
@@ -64,6 +66,7 @@ async fn values_that_mean_nothing_are_refused() -> Outcome {
         json!({"egressAllow": ["10.0.0.1"]}),
         json!({"serviceAccountTokens": [{"namespace": "a", "names": []}]}),
         json!({"admissionPolicies": {"everything": false}}),
+        json!({"hooks": {"port": 8081}}),
     ] {
         let rendered = chart(testbed).render(&release("x", values.clone())).await;
         assert!(
