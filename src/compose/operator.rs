@@ -16,7 +16,7 @@ use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
 use penstock_cli::arguments::{ElectionArguments, RunArguments, ScopeArguments};
 use penstock_cli::commands::version::VERSION;
-use penstock_controller::hooks::{HookReceiver, HookServer, ListenForHooks};
+use penstock_controller::hooks::{HookReceiver, HookServer};
 use penstock_controller::leadership::WriteFence;
 use penstock_controller::settings::{BadTiming, ElectionSettings, ElectionTiming, Scope, Settings};
 use penstock_controller::{
@@ -28,7 +28,7 @@ use penstock_domain::keys::InstallationKey;
 use penstock_domain::names::{NameError, NamespaceName};
 use penstock_domain::ports::Ports;
 use penstock_domain::sync::StoreReference;
-use penstock_observability::admin::{AdminServer, Listen};
+use penstock_observability::admin::AdminServer;
 use penstock_observability::audit::{AuditTrail, OpenAudit};
 use penstock_observability::hardening::{HardenError, harden_process};
 use penstock_observability::health::Health;
@@ -36,6 +36,7 @@ use penstock_observability::instrument::instrument;
 use penstock_observability::logging::{StartLogging, start_logging};
 use penstock_observability::metrics::Metrics;
 use penstock_observability::panics::hide_panic_payloads;
+use penstock_observability::port::Listen;
 use penstock_observability::telemetry::ProcessStarted;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,8 +64,6 @@ pub(crate) enum OperateError {
     OpenAudit(#[from] OpenAudit),
     #[error(transparent)]
     Listen(#[from] Listen),
-    #[error(transparent)]
-    ListenForHooks(#[from] ListenForHooks),
     #[error(transparent)]
     Time(#[from] BadTiming),
     #[error("the operating system gives no random bytes")]

@@ -4,7 +4,6 @@
 //! answer that depends on who asks.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,12 +15,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::port::{Listen, Port};
 
 /// Connections at a time; more wait.
 const MAX_CONNECTIONS: usize = 32;
@@ -35,60 +34,28 @@ const CONNECTION_LIFETIME: Duration = Duration::from_mins(10);
 /// The media type of the text that `prometheus-client` encodes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Why the admin server could not start.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct Listen {
-    /// The address that was asked for.
-    pub address: SocketAddr,
-    #[source]
-    source: io::Error,
-}
-
 /// The admin server, listening and not yet answering.
 #[derive(Debug)]
-pub struct AdminServer {
-    listener: TcpListener,
-    address: SocketAddr,
-}
+pub struct AdminServer(Port);
 
 impl AdminServer {
     /// Takes the port, so that a port in use is an error at the start and not a line in the log.
     pub async fn listen(address: SocketAddr) -> Result<Self, Listen> {
-        let failed = |source| Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+        Port::listen(address).await.map(Self)
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// Answers until `stop`.
     pub async fn serve(self, health: Health, metrics: Arc<Metrics>, stop: CancellationToken) {
-        let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let accept = async {
-            loop {
-                let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
-                    return;
-                };
-                let Ok((stream, _)) = self.listener.accept().await else {
-                    // Out of file descriptors, most likely: give the others time to close some.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                };
-                let (health, metrics) = (health.clone(), Arc::clone(&metrics));
-                let stop = stop.clone();
-                tokio::spawn(async move {
-                    let _seat = seat;
-                    stop.run_until_cancelled(serve_connection(stream, &health, &metrics))
-                        .await;
-                });
-            }
+        let serve = |stream, _peer| {
+            let (health, metrics) = (health.clone(), Arc::clone(&metrics));
+            async move { serve_connection(stream, &health, &metrics).await }
         };
-        stop.run_until_cancelled(accept).await;
+        self.0.serve(MAX_CONNECTIONS, stop, serve).await;
     }
 }
 
@@ -197,17 +164,5 @@ mod tests {
 
         stop.cancel();
         serving.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_port_in_use_is_named() {
-        let first = AdminServer::listen(SocketAddr::from(([127, 0, 0, 1], 0)))
-            .await
-            .unwrap();
-        let refusal = AdminServer::listen(first.address()).await.unwrap_err();
-        assert_eq!(
-            refusal.to_string(),
-            format!("cannot listen on {}", first.address())
-        );
     }
 }

@@ -18,6 +18,7 @@ pub mod instrument;
 pub mod logging;
 pub mod metrics;
 pub mod panics;
+pub mod port;
 mod process;
 pub mod redaction;
 pub mod requests;

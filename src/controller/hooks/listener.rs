@@ -3,7 +3,6 @@
 //! TLS ends before it, at an ingress: nothing in a request is secret.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +15,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use penstock_domain::hooks::MAX_BODY_BYTES;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use penstock_observability::port::{Listen, Port};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -34,59 +33,25 @@ const CONNECTION_LIFETIME: Duration = Duration::from_mins(1);
 /// How long every answer takes at least, so that it does not tell by its time what was looked up for it.
 const ANSWER_TAKES: Duration = Duration::from_millis(200);
 
-/// Why there is no listener.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen for webhooks on {address}")]
-pub struct ListenForHooks {
-    /// The address that was asked for.
-    pub address: SocketAddr,
-    #[source]
-    source: io::Error,
-}
-
 /// The listener, which has its port and answers nobody yet.
 #[derive(Debug)]
-pub struct HookServer {
-    listener: TcpListener,
-    address: SocketAddr,
-}
+pub struct HookServer(Port);
 
 impl HookServer {
     /// Takes the port, so that a port in use is an error at the start and not a line in the log.
-    pub async fn listen(address: SocketAddr) -> Result<Self, ListenForHooks> {
-        let failed = |source| ListenForHooks { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+    pub async fn listen(address: SocketAddr) -> Result<Self, Listen> {
+        Port::listen(address).await.map(Self)
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// Answers until `stop`.
     pub async fn serve(self, receiver: Arc<HookReceiver>, stop: CancellationToken) {
-        let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let accept = async {
-            loop {
-                let Ok(seat) = Arc::clone(&seats).acquire_owned().await else {
-                    return;
-                };
-                let Ok((stream, peer)) = self.listener.accept().await else {
-                    // Out of file descriptors, most likely: give the others time to close some.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                };
-                let (receiver, stop) = (Arc::clone(&receiver), stop.clone());
-                tokio::spawn(async move {
-                    let _seat = seat;
-                    let serving = serve_connection(stream, peer.ip().to_canonical(), receiver);
-                    stop.run_until_cancelled(serving).await;
-                });
-            }
-        };
-        stop.run_until_cancelled(accept).await;
+        let serve = |stream, peer| serve_connection(stream, peer, Arc::clone(&receiver));
+        self.0.serve(MAX_CONNECTIONS, stop, serve).await;
     }
 }
 

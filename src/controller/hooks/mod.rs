@@ -10,5 +10,5 @@ mod gathering;
 mod listener;
 mod receiver;
 
-pub use self::listener::{HookServer, ListenForHooks};
+pub use self::listener::HookServer;
 pub use self::receiver::HookReceiver;

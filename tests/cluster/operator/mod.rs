@@ -6,5 +6,6 @@ mod bad_input;
 mod cases;
 mod eso_matrix;
 mod first_sync;
+mod infisical;
 mod kills;
 mod rules;

@@ -18,6 +18,13 @@ pub(super) fn flag(request: &Request, name: &str, absent: bool) -> Result<bool, 
     }
 }
 
+/// A boolean of the routes that are less strict: whatever is neither empty nor 0 nor `false`, in any case.
+/// The official Python client sends `False` there; the exact rule was not read.
+pub(super) fn loose_flag(request: &Request, name: &str) -> bool {
+    let value = request.parameter(name).unwrap_or_default();
+    !value.is_empty() && value != "0" && !value.eq_ignore_ascii_case("false")
+}
+
 /// A whole number of a query.
 pub(super) fn number(request: &Request, name: &str) -> Result<Option<usize>, Reply> {
     match request.parameter(name).map(str::parse) {

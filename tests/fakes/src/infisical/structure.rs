@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::failures::{bad_request, forbidden, invalid, not_found, permission_denied};
 use super::model::{Import, Model, id_of, is_within};
-use super::parameters::{flag, folder, object, optional, text};
+use super::parameters::{folder, loose_flag, object, optional, text};
 use super::reading::{Place, Right, by_slug, found, is_member, right};
 use super::tokens::{Actor, actor};
 use crate::server::{Reply, Request};
@@ -151,7 +151,7 @@ pub(super) fn folders(
 
 fn list_folders(model: &mut Model, request: &Request, slots: &[&str]) -> Result<Reply, Reply> {
     let actor = actor(model, request)?;
-    let recursive = flag(request, "recursive", false)?;
+    let recursive = loose_flag(request, "recursive");
     let field = |name: &str| Ok(request.parameter(name).map(str::to_owned));
     let place = place(model, &actor, field, slots)?;
     let environment = model
