@@ -3,6 +3,7 @@
 //! [`connect()`] finds the cluster, [`run()`] is the life of the process: it checks the cluster, takes part in the
 //! [`leadership`], and while it leads, watches feed the [`World`], the world wakes objects, a queue decides whose
 //! turn it is, and a turn gathers what the engine needs, runs it, and writes one status if something is new.
+//! [`hooks`] lets outside systems say that something has changed.
 
 mod clock;
 mod connect;

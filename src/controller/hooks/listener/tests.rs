@@ -40,13 +40,11 @@ impl Credentials for OneSecret {
         name: &ObjectName,
         _key: &str,
     ) -> Result<SecretValue, Fault> {
-        match self.0.lock().unwrap().clone() {
-            Some(class) => Err(Fault::new(class, "s", "m")),
-            None => {
-                assert_eq!((namespace.as_str(), name.as_str()), ("prod", "hook"));
-                Ok(SecretValue::from("whsec-example"))
-            }
+        if let Some(class) = self.0.lock().unwrap().clone() {
+            return Err(Fault::new(class, "s", "m"));
         }
+        assert_eq!((namespace.as_str(), name.as_str()), ("prod", "hook"));
+        Ok(SecretValue::from("whsec-example"))
     }
 
     async fn config_map_key(
