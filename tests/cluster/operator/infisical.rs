@@ -179,27 +179,27 @@ async fn a_signed_webhook_brings_a_change_at_once() -> Outcome {
         let own = url(stage.namespace().name());
 
         let client = reqwest::Client::new();
-        let post = async |url: &str, key: &str| {
+        let send = async |url: &str, key: &str| {
             let hook = webhook::modified(key, PROJECT, ("prod", "/shop"), milliseconds());
             let request = client.post(url).header(webhook::HEADER, hook.signature);
             let answer = request.body(hook.body).send().await?;
             let status = answer.status().as_u16();
             Ok::<_, Failure>((status, answer.text().await?))
         };
-        let wrong = post(&own, "another key").await?;
+        let wrong = send(&own, "another key").await?;
         assert_eq!(wrong.0, 404);
-        assert_eq!(post(&url("elsewhere"), "t0psecret-hook").await?, wrong);
+        assert_eq!(send(&url("elsewhere"), "t0psecret-hook").await?, wrong);
 
         fake.model().put(PLACE, "A", "t0psecret-2");
         let sent = Instant::now();
-        assert_eq!(post(&own, "t0psecret-hook").await?.0, 202);
+        assert_eq!(send(&own, "t0psecret-hook").await?.0, 202);
         stage.await_secret("shop", &[("A", "t0psecret-2")]).await?;
         let took = sent.elapsed();
         assert!(took < SOON, "{took:?}");
         stage.await_restarts("web", 1).await?;
         let reads = fake.server().count("GET", "/api/v4/secrets");
         for _ in 0..5 {
-            assert_eq!(post(&own, "t0psecret-hook").await?.0, 202);
+            assert_eq!(send(&own, "t0psecret-hook").await?.0, 202);
         }
         eventually("the hints are gathered", SOON, || async {
             match fake.server().count("GET", "/api/v4/secrets") - reads {
