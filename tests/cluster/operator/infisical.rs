@@ -191,10 +191,10 @@ async fn a_signed_webhook_brings_a_change_at_once() -> Outcome {
         assert_eq!(send(&url("elsewhere"), "t0psecret-hook").await?, wrong);
 
         fake.model().put(PLACE, "A", "t0psecret-2");
-        let sent = Instant::now();
+        let begun = Instant::now();
         assert_eq!(send(&own, "t0psecret-hook").await?.0, 202);
         stage.await_secret("shop", &[("A", "t0psecret-2")]).await?;
-        let took = sent.elapsed();
+        let took = begun.elapsed();
         assert!(took < SOON, "{took:?}");
         stage.await_restarts("web", 1).await?;
         let reads = fake.server().count("GET", "/api/v4/secrets");
