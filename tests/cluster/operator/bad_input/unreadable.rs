@@ -67,7 +67,7 @@ async fn an_object_that_cannot_be_read_gets_a_condition_and_the_others_go_on() -
             "apiVersion": "penstock.dev/v1alpha1",
             "kind": "SecretStore",
             "metadata": {"name": "tomorrow"},
-            "spec": {"provider": {"infisical": {"project": "x"}}},
+            "spec": {"provider": {"unheardOf": {"project": "x"}}},
         });
         stage.apply(&store.to_string()).await?;
         stage
