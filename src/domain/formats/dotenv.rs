@@ -19,8 +19,9 @@
 //! | value holds | who reads it differently |
 //! |---|---|
 //! | both `'` and one of `"` `\` `$` `` ` `` | Node's dotenv and `--env-file` keep the backslashes; python-dotenv those before `$` and `` ` `` |
-//! | `\\`, or `\` at its end | the same |
-//! | a carriage return | shells keep `\r` and `\n` as they stand |
+//! | `\\` | Node's, as above |
+//! | `\` at its end | Node's, as above; python-dotenv takes the closing quote for a part of the value |
+//! | a carriage return | shells keep `\r` and `\n` as they stand, `node --env-file` `\r` |
 //! | `${…}` | python-dotenv expands it even in quotes, unless `interpolate=False` |
 //!
 //! A shell that sources the file never runs or expands anything of a value.
