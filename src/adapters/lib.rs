@@ -4,6 +4,8 @@
 //! [`registry`] keeps them open and serves the ports. What lies on the machine itself is beside them in `local`.
 
 pub mod blocking;
+#[cfg(any(feature = "vault", feature = "kubernetes", feature = "infisical"))]
+mod credential_hash;
 #[cfg(any(feature = "vault", feature = "infisical"))]
 mod entries;
 #[cfg(feature = "files")]
@@ -23,7 +25,12 @@ pub mod registry;
 #[cfg(feature = "kubernetes")]
 pub mod remote_objects;
 #[cfg(any(feature = "vault", feature = "infisical"))]
+#[cfg_attr(
+    not(all(feature = "vault", feature = "infisical")),
+    expect(dead_code, reason = "each system uses its part of a session")
+)]
 mod session;
+#[cfg(any(feature = "vault", feature = "infisical"))]
 pub mod settings;
 pub mod shared_reads;
 #[cfg(feature = "vault")]

@@ -6,7 +6,6 @@ use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::ObjectName;
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{Credentials, StoreObject, TokenRequest};
-use sha2::{Digest as _, Sha256};
 
 /// How long a ServiceAccount's token for one login lives: the shortest that Kubernetes gives out.
 const TOKEN_LIFETIME_SECONDS: i64 = 600;
@@ -173,16 +172,6 @@ pub(crate) fn trimmed(value: &SecretValue) -> SecretValue {
     SecretValue::new(value.expose().trim_ascii())
 }
 
-/// Names credentials without telling them, part by part: reads are shared only under equal ones.
-pub(crate) fn hash_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,12 +182,5 @@ mod tests {
             trimmed(&SecretValue::from(" s.abc\r\n")),
             SecretValue::from("s.abc")
         );
-    }
-
-    #[test]
-    fn parts_of_credentials_do_not_run_into_each_other() {
-        let hash = |parts: &[&str]| hash_of(parts.iter().map(|part| part.as_bytes()));
-        assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
-        assert_eq!(hash(&["ab", "c"]), hash(&["ab", "c"]));
     }
 }

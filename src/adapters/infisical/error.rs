@@ -183,7 +183,7 @@ fn rejected(subject: &str, path: &str, rejection: &Rejection) -> Fault {
         Rejection::Denied => (
             FaultClass::Denied,
             format!("the identity may not read {path}"),
-            "Add it to the project with a role that may read secrets there; references and imports need the same where they lead",
+            "Add it to the project with a role that may read secrets there, also where references and imports lead, and check its trusted addresses",
         ),
         Rejection::DeadToken => (
             FaultClass::Denied,

@@ -6,8 +6,9 @@ use penstock_domain::api::infisical::{
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{Credentials, StoreObject, TokenRequest};
 
+use crate::credential_hash::hash_of;
 use crate::http::tls::TlsSettings;
-use crate::settings::{Named, ReadSettings, hash_of, trimmed};
+use crate::settings::{Named, ReadSettings, trimmed};
 
 /// What a store needs besides the server.
 pub(super) struct Settings {

@@ -19,12 +19,12 @@ use zeroize::Zeroizing;
 
 use super::kubeconfig::{self, Access};
 use super::query::ObjectQuery;
+use crate::credential_hash::hash_of;
 use crate::http::client::{ClientSettings, HttpClient, HttpLayer, Request, Response};
 use crate::http::error::SendRequest;
 use crate::http::json;
 use crate::http::tls::TlsSettings;
 use crate::open::{OpenedStore, StoreFailure, StoreQuery};
-use crate::settings::hash_of;
 
 /// A store that reads one namespace of another cluster.
 pub struct OtherCluster {

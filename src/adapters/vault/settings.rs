@@ -7,8 +7,9 @@ use penstock_domain::stores::{Credentials, StoreObject, TokenRequest};
 
 use super::answer::KvVersion;
 use super::error::VaultError;
+use crate::credential_hash::hash_of;
 use crate::http::tls::TlsSettings;
-use crate::settings::{Named, ReadSettings, hash_of, trimmed};
+use crate::settings::{Named, ReadSettings, trimmed};
 
 const DEFAULT_MOUNT: &str = "secret";
 /// What a store needs besides the server.
