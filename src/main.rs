@@ -25,6 +25,11 @@ fn execute(command: Command) -> Result<Ending, Box<dyn Error>> {
     let mut output = io::stdout();
     match command {
         Command::Run(arguments) => compose::operator::run(&arguments)?,
+        Command::Plan(arguments) => return compose::local::plan(&arguments),
+        Command::Sync(arguments) => return compose::local::sync(&arguments),
+        Command::Exec(arguments) => return compose::local::exec(&arguments),
+        Command::Env(arguments) => return compose::local::env(&arguments),
+        Command::Render(arguments) => return compose::local::render(&arguments),
         Command::Cluster(command) => return compose::cluster::act(&command),
         Command::Crd => crd::print_crds(&mut output)?,
         Command::Version => version::print_version(&mut output)?,

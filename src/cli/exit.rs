@@ -2,7 +2,13 @@
 
 use std::error::Error;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use penstock_domain::formats::WriteDocument;
+use penstock_domain::names::Key;
+
+use crate::local::FindContent;
 
 /// The process was asked wrongly (`EX_USAGE` of sysexits.h). Not 2, which `plan` means otherwise.
 const USAGE: u8 = 64;
@@ -36,6 +42,65 @@ impl Ending {
             Self::Status(status) => status,
         }
     }
+}
+
+/// Why a verb could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Standard output does not take it.
+    #[error("cannot write to standard output")]
+    Print(#[source] io::Error),
+    /// A person cannot be asked.
+    #[error("cannot ask")]
+    Ask(#[source] io::Error),
+    /// Signals cannot be listened for.
+    #[error("cannot listen for signals")]
+    ListenForSignals(#[source] io::Error),
+    /// There is nothing to hand on.
+    #[error(transparent)]
+    Content(#[from] FindContent),
+    /// A value does not fit into the form that was asked for.
+    #[error(transparent)]
+    Form(#[from] WriteDocument),
+    /// No command was named.
+    #[error("no command was named: put it after `--`")]
+    NoCommand,
+    /// A value holds a zero byte, which ends every variable.
+    #[error("the value of {key} holds a zero byte, and no variable can")]
+    ZeroByte {
+        /// Its key.
+        key: Key,
+    },
+    /// Keys are no names of variables.
+    #[error(
+        "these keys are no names of variables: {keys}. Change them with `rename` at the source, or leave them out by a target's `select`"
+    )]
+    NoVariables {
+        /// The keys.
+        keys: String,
+    },
+    /// Keys would steer the command.
+    #[error(
+        "these variables would steer the command, not only tell it something: {keys}. If that is wanted, spell them out in a target's `select.keys` and name that target by --target"
+    )]
+    Steering {
+        /// The keys.
+        keys: String,
+    },
+    /// A manifest does not become YAML.
+    #[error("cannot write a manifest as YAML")]
+    WriteYaml(#[source] serde_saphyr::ser_error::Error),
+    /// A file cannot be written.
+    #[error("cannot write {path}")]
+    WriteFile {
+        /// Its path.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A report does not become JSON.
+    #[error("cannot write the plan as JSON")]
+    WriteJson(#[source] serde_json::Error),
 }
 
 /// Ends as the verb did, or says on standard error what failed, where, and (as far as the error knows) what to

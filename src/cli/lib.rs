@@ -2,6 +2,9 @@
 
 pub mod arguments;
 pub mod commands;
+pub mod documents;
 pub mod exit;
+pub mod local;
 pub mod output;
 pub mod overview;
+pub mod report;

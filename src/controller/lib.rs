@@ -12,6 +12,7 @@ mod events;
 mod finalizer;
 pub mod hooks;
 pub mod leadership;
+pub mod live;
 mod objects;
 mod pass;
 mod patch;

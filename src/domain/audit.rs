@@ -23,6 +23,8 @@ pub enum AuditAction {
     Refuse,
     /// A plan was approved.
     Approve,
+    /// Values were shown to a person, or handed to a command.
+    Reveal,
     /// A record was discarded or made anew.
     Record,
 }

@@ -21,8 +21,9 @@
 //! | roll out | [`restart`] | markers on pod templates, once per change, watched until workloads are healthy |
 //! | report | [`report`] | conditions in the meaning of kstatus, events; equal to the old status when nothing happened |
 //!
-//! [`engine::Engine::pass`] is that line as code. The operator and the command line call the same function
-//! with other ports.
+//! [`engine::Engine::pass`] is that line as code. It has one seam: [`engine::Engine::prepare`] only looks, up to
+//! the plan, and [`engine::Engine::carry_out`] writes. The operator and the command line run the same two halves
+//! with other ports; `penstock plan` stops at the seam.
 //!
 //! # Rooms
 //!

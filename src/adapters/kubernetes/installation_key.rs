@@ -47,7 +47,10 @@ pub async fn load_or_create(
     }
 }
 
-async fn load(
+/// Reads the installation key of the operator's `namespace`; none when there is none.
+///
+/// RBAC in the operator's namespace: `get` on the Secret [`INSTALLATION_KEY_NAME`].
+pub async fn load(
     api: &ApiServer,
     namespace: &NamespaceName,
 ) -> Result<Option<InstallationKey>, Fault> {

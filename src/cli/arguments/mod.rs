@@ -1,22 +1,33 @@
 //! What can be asked. The doc comments are what `--help` prints.
 
 mod cluster;
+mod content;
+mod inputs;
+mod plan;
 mod run;
+mod state;
+mod sync;
 mod values;
 
 use std::ffi::OsString;
+use std::path::Path;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::cluster::{
     ApproveArguments, ClusterCommand, NamedSync, NamedSyncs, OverviewForm, PlaceArguments,
     RefreshArguments, StatusArguments, WaitArguments,
 };
+pub use self::content::{EnvArguments, EnvForm, ExecArguments, RenderArguments};
+pub use self::inputs::{InputArguments, ReachArguments};
+pub use self::plan::{Form, PlanArguments};
 pub use self::run::{
     ClusterArguments, ElectionArguments, LogStyle, ObservabilityArguments, RunArguments,
     ScopeArguments,
 };
+pub use self::state::{KeyOrigin, RecordPlace, StateArguments};
+pub use self::sync::SyncArguments;
 
 /// Brings the content of vaults to where it is used, keeps it equal, and restarts what depends on it exactly
 /// once per change.
@@ -37,6 +48,21 @@ struct Arguments {
 pub enum Command {
     /// Runs the operator in, or against, a Kubernetes cluster.
     Run(Box<RunArguments>),
+    /// Shows what a sync would do, key by key, without doing it.
+    #[command(after_help = PLAN_HELP)]
+    Plan(Box<PlanArguments>),
+    /// Reads the sources and writes the targets: the plan, carried out.
+    #[command(after_help = SYNC_HELP)]
+    Sync(Box<SyncArguments>),
+    /// Runs a command with the keys in its environment, and nothing on disk.
+    #[command(after_help = EXEC_HELP)]
+    Exec(Box<ExecArguments>),
+    /// Prints the keys as an environment.
+    #[command(after_help = ENV_HELP)]
+    Env(Box<EnvArguments>),
+    /// Prints the manifests that the operator would write.
+    #[command(after_help = RENDER_HELP)]
+    Render(Box<RenderArguments>),
     /// What acts on a cluster.
     #[command(flatten)]
     Cluster(ClusterCommand),
@@ -51,9 +77,72 @@ pub enum Command {
     },
 }
 
+/// What stands below the help of `penstock plan`.
+const PLAN_HELP: &str = "\
+Exit status: 0 nothing to do, 2 changes are pending, 1 something is wrong, 64 the arguments are wrong.
+
+Documents are code: they name variables and files as credentials, and addresses to send them to. Look at those of
+others with --offline first, or plan them with --trusted-stores.
+
+Examples:
+  penstock plan -f deploy/
+  kustomize build overlays/prod | penstock plan -f - --set tenant=prod
+  penstock plan -f pull-request/ --trusted-stores stores/ --output markdown";
+
+/// What stands below the help of `penstock sync`.
+const SYNC_HELP: &str = "\
+Every write is one step: interrupted at any moment, each target holds either its old or its new content. A failure of
+one sync or target leaves the others alone. Deletions are asked for on a terminal and need --yes elsewhere; what a guard
+holds back needs --approve with the hash that the plan shows.
+
+Exit status: 0 all is well, 1 something failed or was left alone, 3 a source fell back to earlier content (--strict),
+130 interrupted, 64 the arguments are wrong.
+
+Examples:
+  penstock sync -f penstock.yaml
+  penstock sync -f deploy/ --set tenant=prod --target env --yes
+  penstock sync -f compose.yaml --on-change 'docker compose up -d'";
+
+/// What stands below the help of `penstock exec`.
+const EXEC_HELP: &str = "\
+penstock becomes the command: signals reach it, and its exit status is the one you see. The keys win over variables of
+the same name that the process has. Before that: 1 something is wrong, 126 the command cannot be run, 127 there is none.
+
+Examples:
+  penstock exec -f penstock.yaml -- ./server --port 8080
+  penstock exec -f penstock.yaml --target worker -- python worker.py";
+
+/// What stands below the help of `penstock env`.
+const ENV_HELP: &str = "\
+Exit status: 0 printed, 1 something is wrong, 64 the arguments are wrong.
+
+Examples:
+  penstock env -f penstock.yaml
+  eval \"$(penstock env -f penstock.yaml --format export --reveal)\"";
+
+/// What stands below the help of `penstock render`.
+const RENDER_HELP: &str = "\
+Secrets hold values that base64 does not hide: they are rendered with --reveal only, and belong into no repository.
+
+Exit status: 0 rendered, 1 something is wrong, 64 the arguments are wrong.
+
+Examples:
+  penstock render -f deploy/
+  penstock render -f deploy/ --reveal --output rendered/";
+
+/// As which the process is installed to be `kubectl penstock`.
+const PLUGIN: &str = "kubectl-penstock";
+
 /// Takes the arguments of the process, its own name first.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
-    Ok(Arguments::try_parse_from(arguments)?.command)
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let name = arguments.first().map(Path::new).and_then(Path::file_stem);
+    let mut command = definition();
+    if name.is_some_and(|name| name == PLUGIN) {
+        command = command.bin_name("kubectl penstock");
+    }
+    let matches = command.try_get_matches_from(arguments)?;
+    Ok(Arguments::from_arg_matches(&matches)?.command)
 }
 
 /// The whole command, for what is generated from it.

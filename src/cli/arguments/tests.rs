@@ -77,6 +77,57 @@ fn nonsense_is_refused_before_anything_starts() {
 }
 
 #[test]
+fn as_a_plugin_of_kubectl_it_speaks_of_itself_as_one() {
+    let help = |name: &str| {
+        let words = [name, "plan", "--help"].map(OsString::from);
+        parse(words).unwrap_err().to_string()
+    };
+    assert!(help("/usr/local/bin/kubectl-penstock").contains("Usage: kubectl penstock plan"));
+    assert!(help("penstock").contains("Usage: penstock plan"));
+}
+
+#[test]
+fn every_flag_of_every_verb_is_explained() {
+    for verb in definition().get_subcommands() {
+        for flag in verb.get_arguments().filter(|flag| flag.get_id() != "help") {
+            assert!(
+                flag.get_help().is_some(),
+                "{} {}",
+                verb.get_name(),
+                flag.get_id()
+            );
+        }
+    }
+}
+
+#[test]
+fn references_to_credentials_are_read_and_values_are_not_repeated() {
+    let read = |text: &str| match given(&["plan", "-f", "x", "--credential", text]) {
+        Ok(Command::Plan(plan)) => plan.inputs.reach.credentials[0].0.clone(),
+        other => panic!("{other:?}"),
+    };
+    for good in [
+        "vault/token=env:VAULT_TOKEN",
+        "prod/vault/token=fd:3",
+        "fly/token=store:bitwarden/infra/fly#token",
+        "fly/token=clusterstore:bitwarden/fly",
+    ] {
+        assert!(read(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "token=env:X",
+        "vault/token=hunter2",
+        "vault/token=env:",
+        "vault/token=fd:hunter2",
+        "a/b/c/d=env:X",
+        "vault/hunter2",
+    ] {
+        let message = read(bad).unwrap_err();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}
+
+#[test]
 fn every_flag_is_explained_and_has_a_variable() {
     let command = definition();
     let run = command.find_subcommand("run").unwrap();

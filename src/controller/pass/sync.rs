@@ -130,6 +130,7 @@ impl Worker {
             } else {
                 refresh(sync)
             },
+            only: None,
         };
         let gathered = match read {
             Read::Done(gathered) => gathered,

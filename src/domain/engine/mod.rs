@@ -5,33 +5,35 @@
 
 mod apply;
 mod cleanup;
+mod confirm;
 mod gather;
 mod intent;
 mod memory;
 mod observe;
+mod prepare;
 mod quiet;
 mod roll;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 pub use self::gather::Reading;
 pub use self::memory::Memory;
+pub use self::prepare::Prepared;
 use crate::api::status::SecretSyncStatus;
 use crate::conditions::Reason;
-use crate::content::{self, Content, Gathered, Known};
+use crate::content::Gathered;
 use crate::fault::{Fault, FaultClass};
 use crate::keys::InstallationKey;
 use crate::names::TargetName;
-use crate::plan::{Plan, PlanInput};
 use crate::ports::{Ports, RecordVersion};
 use crate::record::{self, DecodeRecord, RecordState};
-use crate::report::{self, Findings};
+use crate::report;
 use crate::schedule::Next;
 use crate::sync::ValidatedSync;
 
@@ -57,6 +59,8 @@ pub struct PassRequest<'a> {
     pub approval: Option<&'a Approval>,
     /// The value of the refresh annotation.
     pub refresh: Option<&'a str>,
+    /// The targets that are meant; none for all. The others are neither looked at nor written, and stay ours.
+    pub only: Option<&'a BTreeSet<TargetName>>,
 }
 
 /// A target object as a watch saw it last.
@@ -136,76 +140,37 @@ impl Engine {
             memory.see_whole(&gathered);
             return report::unchanged(request, memory);
         }
-        let mut findings = Findings::new(memory.sources_or(&request.status.sources));
-        let loaded = match self.load_record(request).await {
-            // I/O: the record
-            Ok(loaded) => loaded,
-            Err(fault) => {
-                memory.see(&gathered);
-                findings.stopped = Some(fault);
-                return report::conclude(request, findings, now);
-            }
-        };
-        let keys = loaded.state.known_keys();
-        let known = Known {
-            bundle: loaded.state.current_bundle(),
-            keys: &keys,
-        };
-        let content = content::choose(gathered, known, &memory.absent, &memory.notes);
-        memory.remember(&content, request.sync, now);
-        findings.take_notes(&content.notes);
-        self.carry_out(request, memory, (loaded, content), &mut findings)
-            .await;
-        report::conclude(request, findings, now)
+        let prepared = self.prepare(request, gathered, memory).await; // I/O that only looks
+        self.carry_out(request, prepared, memory).await // I/O that writes
     }
 
-    /// Observes, plans, applies and rolls out one content.
-    async fn carry_out(
+    /// Does what [`Engine::prepare`] has planned: writes, and rolls out. `request` is the one that it was planned for.
+    pub async fn carry_out(
         &self,
         request: PassRequest<'_>,
+        prepared: Prepared,
         memory: &mut Memory,
-        (loaded, content): (Loaded, Content),
-        findings: &mut Findings,
-    ) {
+    ) -> Outcome {
         let now = self.ports.clock.now();
-        findings.record_counter = Some(loaded.state.counter);
-        findings.no_news = !content.fresh;
-        let Some(bundle) = &content.bundle else {
-            findings.keep_revision(&loaded.state);
-            return;
-        };
-        let went_back = if content.fresh {
-            memory.went_back(request.sync, &loaded.state)
-        } else {
-            None
-        };
-        let observed = self.observe(request, &loaded.state, bundle).await; // I/O: targets
-        let input = PlanInput {
-            sync: request.sync,
-            record: &loaded.state,
-            approval: request
-                .approval
-                .filter(|approval| approval.generation == request.sync.generation)
-                .map(|approval| approval.hash.as_str()),
-            went_back: went_back.as_ref(),
-            now,
-        };
-        let revision = self.key.revision(&request.sync.id, bundle.values());
-        let plan = Plan::make(input, revision, observed.diffs, &self.key); // pure
-        let work = apply::Work {
-            request,
-            loaded: &loaded,
-            content: &content,
-            desired: observed.desired,
-            plan: &plan,
-            unhindered: observed.faults.is_empty() && !plan.is_blocked(),
-        };
-        let state = self.apply(work, memory, findings).await; // I/O: record, then targets
-        findings.failed_looks = observed.faults;
-        if let Some(applied) = state {
-            self.roll(request, memory, applied, findings).await; // I/O: workloads
+        let mut findings = prepared.findings;
+        if let (Some(loaded), Some(plan)) = (prepared.loaded, prepared.plan) {
+            let work = apply::Work {
+                request,
+                loaded: &loaded,
+                content: &prepared.content,
+                desired: prepared.desired,
+                plan: &plan,
+                unhindered: findings.failed_looks.is_empty()
+                    && !plan.is_blocked()
+                    && request.only.is_none(),
+            };
+            let applied = self.apply(work, memory, &mut findings).await; // I/O: record, then targets
+            if let Some(applied) = applied {
+                self.roll(request, memory, applied, &mut findings).await; // I/O: workloads
+            }
+            findings.plan = Some(plan);
         }
-        findings.plan = Some(plan);
+        report::conclude(request, findings, now)
     }
 
     async fn load_record(&self, request: PassRequest<'_>) -> Result<Loaded, Fault> {

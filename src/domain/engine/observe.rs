@@ -43,13 +43,16 @@ impl Engine {
         record: &RecordState,
         bundle: &Bundle,
     ) -> Observed {
-        let looks = request
-            .sync
-            .targets
+        let meant = |target: &&ValidatedTarget| match request.only {
+            Some(only) => only.contains(&target.name),
+            None => true,
+        };
+        let targets: Vec<&ValidatedTarget> = request.sync.targets.iter().filter(meant).collect();
+        let looks = targets
             .iter()
             .map(|target| self.look(request, target, record, bundle));
         let mut observed = Observed::default();
-        for (target, look) in request.sync.targets.iter().zip(join_all(looks).await) {
+        for (target, look) in targets.iter().zip(join_all(looks).await) {
             match look {
                 Ok((difference, desired)) => {
                     observed.diffs.push(difference);

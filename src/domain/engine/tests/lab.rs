@@ -56,6 +56,7 @@ impl Lab {
             seen,
             approval: self.approval.as_ref(),
             refresh: self.refresh.as_deref(),
+            only: None,
         }
     }
 

@@ -1,0 +1,35 @@
+//! The world without a cluster: what documents, variables and the invocation give the engine.
+//!
+//! - [`variables`]: the variables of the process and of named env files.
+//! - [`credentials`]: where each key of a Secret comes from that stores and sources name, and how it is fetched.
+//! - [`catalog`]: stores among the documents.
+//! - [`trust`]: what documents of strangers may not say.
+//! - [`touches`]: which hosts, variables and files a run will touch, known before the first read.
+//! - [`invocation`]: all of it together: the syncs that are meant, admitted.
+//! - [`live`]: whether an operator already looks after a sync.
+//! - [`content`]: what syncs hold, for verbs that hand it on.
+//! - [`session`]: one run of the engine over them.
+//! - [`ports`]: ports for what this machine does not have.
+//!
+//! Nothing in here knows a vault or a file system: both come in as ports.
+
+mod catalog;
+mod content;
+mod credentials;
+mod invocation;
+mod live;
+mod ports;
+mod session;
+mod touches;
+mod trust;
+mod variables;
+
+pub use self::catalog::DocumentCatalog;
+pub use self::content::{Contents, FindContent};
+pub use self::credentials::{CredentialFlag, GivenCredential, LocalCredentials, SecretMap};
+pub use self::invocation::{ChosenSync, Invocation, ReadInvocation};
+pub use self::live::{LiveSync, LiveSyncs, NoLiveSyncs};
+pub use self::ports::{AlwaysOpen, NoAudit, NoRecords, NoWorkloads};
+pub use self::session::{Looked, Session, request};
+pub use self::touches::{Touch, Touches};
+pub use self::variables::{ReadVariables, Variables};

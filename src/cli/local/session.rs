@@ -1,0 +1,146 @@
+//! One run: the engine over the ports of this machine, and what an invocation wants of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use futures::StreamExt as _;
+use penstock_domain::api::status::SecretSyncStatus;
+use penstock_domain::engine::{Approval, Engine, Memory, PassRequest, Prepared, Reading};
+use penstock_domain::names::TargetName;
+
+use super::invocation::{ChosenSync, Invocation};
+use super::live::LiveSyncs;
+use crate::report::{PlanReport, SyncReport};
+
+/// Syncs that are looked at side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What the engine is told of earlier runs: nothing. Documents have no status; the record remembers.
+static NO_STATUS: LazyLock<SecretSyncStatus> = LazyLock::new(SecretSyncStatus::default);
+/// Nobody watches targets here.
+static NOTHING_SEEN: BTreeMap<TargetName, penstock_domain::engine::Seen> = BTreeMap::new();
+
+/// One run.
+pub struct Session {
+    /// The engine.
+    pub engine: Engine,
+    /// What was asked.
+    pub invocation: Invocation,
+    /// What a cluster knows of these syncs.
+    pub live: Arc<dyn LiveSyncs>,
+    /// Whether the installation key is kept, so that hashes mean something to the next run.
+    pub key_is_kept: bool,
+}
+
+/// A sync after a look at it.
+pub struct Looked<'a> {
+    /// The sync.
+    pub chosen: &'a ChosenSync,
+    /// What would be done.
+    pub prepared: Prepared,
+    /// What the run remembers of it.
+    pub memory: Memory,
+    /// A person's approval of this very plan.
+    pub approval: Option<Approval>,
+}
+
+/// What the engine is asked about one sync.
+pub fn request<'a>(chosen: &'a ChosenSync, approval: Option<&'a Approval>) -> PassRequest<'a> {
+    PassRequest {
+        sync: &chosen.sync,
+        status: &NO_STATUS,
+        seen: &NOTHING_SEEN,
+        approval,
+        refresh: None,
+        only: chosen.only.as_ref(),
+    }
+}
+
+impl Session {
+    /// Reads the sources and looks at the targets of every sync. Where a key is gone from the sources, they are
+    /// read a second time: it leaves only when both complete reads lack it.
+    pub async fn look_at_all(&self, approvals: &[String]) -> Vec<Looked<'_>> {
+        let looks = self
+            .invocation
+            .syncs
+            .iter()
+            .map(|chosen| self.look(chosen, Memory::default(), approvals));
+        futures::stream::iter(looks)
+            .buffered(SIDE_BY_SIDE)
+            .collect()
+            .await
+    }
+
+    /// The same for one.
+    pub async fn look<'a>(
+        &self,
+        chosen: &'a ChosenSync,
+        mut memory: Memory,
+        approvals: &[String],
+    ) -> Looked<'a> {
+        let mut prepared = self.look_once(chosen, &mut memory, None).await;
+        if memory.awaits_confirmation() {
+            prepared = self.look_once(chosen, &mut memory, None).await;
+        }
+        let held = prepared.plan().filter(|plan| plan.held.is_some());
+        let hash = held.map(|plan| plan.hash.clone());
+        let approval = hash
+            .filter(|hash| approvals.contains(hash))
+            .map(|hash| Approval {
+                hash,
+                generation: chosen.sync.generation,
+                by: None,
+            });
+        if approval.is_some() {
+            prepared = self.look_once(chosen, &mut memory, approval.as_ref()).await;
+        }
+        Looked {
+            chosen,
+            prepared,
+            memory,
+            approval,
+        }
+    }
+
+    async fn look_once(
+        &self,
+        chosen: &ChosenSync,
+        memory: &mut Memory,
+        approval: Option<&Approval>,
+    ) -> Prepared {
+        let gathered = self.engine.read(&chosen.sync, Reading::Now, memory).await;
+        let request = request(chosen, approval);
+        self.engine.prepare(request, gathered, memory).await
+    }
+
+    /// What would be done, for people.
+    pub async fn report(&self, looked: &[Looked<'_>]) -> PlanReport {
+        let mut syncs = Vec::new();
+        for Looked {
+            chosen,
+            prepared,
+            memory,
+            approval,
+        } in looked
+        {
+            let request = request(chosen, approval.as_ref());
+            let restarts = self
+                .engine
+                .foresee_restarts(request, prepared, memory)
+                .await;
+            // Without the right to look, nothing can be foreseen; the run itself says what was refused.
+            let restarts = restarts
+                .unwrap_or_default()
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            syncs.push(SyncReport::new(
+                chosen,
+                prepared,
+                restarts,
+                self.key_is_kept,
+            ));
+        }
+        PlanReport::new(syncs)
+    }
+}

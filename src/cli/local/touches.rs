@@ -1,0 +1,312 @@
+//! Which hosts, variables and files a run will touch: known from the documents alone, before the first read.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use penstock_domain::api::store::Provider;
+use penstock_domain::names::NamespaceName;
+use penstock_domain::stores::StoreObject;
+use penstock_domain::sync::{Destination, Origin, StoreKind, StoreReference};
+use serde_json::Value;
+
+use super::credentials::{CredentialOrigin, SecretMap};
+use super::invocation::ChosenSync;
+use crate::documents::{Documents, ObjectId, Problem};
+
+/// One thing that will be touched.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Touch {
+    /// A host is connected to.
+    Host {
+        /// The host, with its port where one is written.
+        host: String,
+        /// For whom.
+        store: String,
+    },
+    /// A variable is read.
+    Variable(String),
+    /// The variables that match are read.
+    Variables(String),
+    /// A file descriptor is read.
+    Descriptor(u32),
+    /// A file is read.
+    ReadFile(String),
+    /// A file is written.
+    WriteFile(String),
+    /// An object of the cluster is written.
+    WriteObject(String),
+}
+
+impl fmt::Display for Touch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host { host, store } => write!(formatter, "connects to {host} ({store})"),
+            Self::Variable(name) => write!(formatter, "reads the variable {name}"),
+            Self::Variables(which) => write!(formatter, "reads the variables {which}"),
+            Self::Descriptor(number) => write!(formatter, "reads the file descriptor {number}"),
+            Self::ReadFile(path) => write!(formatter, "reads the file {path}"),
+            Self::WriteFile(path) => write!(formatter, "has the file {path} as target"),
+            Self::WriteObject(name) => write!(formatter, "has {name} of the cluster as target"),
+        }
+    }
+}
+
+/// Everything that will be touched, each once.
+#[derive(Debug, Clone, Default)]
+pub struct Touches(pub BTreeSet<Touch>);
+
+impl Touches {
+    /// For a verb that hands contents on instead of writing targets.
+    pub fn leave_out_targets(&mut self) {
+        self.0
+            .retain(|touch| !matches!(touch, Touch::WriteFile(_) | Touch::WriteObject(_)));
+    }
+
+    /// Whether a cluster is among it, and not only its stores.
+    pub fn cluster(&self) -> bool {
+        let mut touches = self.0.iter();
+        touches.any(|touch| matches!(touch, Touch::WriteObject(_)))
+    }
+}
+
+/// Follows the chosen syncs to stores, and these to where their credentials come from. A store whose credentials
+/// come out of itself, over however many others, is a problem.
+pub(super) fn follow(
+    syncs: &[ChosenSync],
+    documents: &Documents,
+    secrets: &SecretMap,
+    operator: &NamespaceName,
+) -> Result<Touches, Problem> {
+    let mut following = Following {
+        documents,
+        secrets,
+        operator,
+        touches: BTreeSet::new(),
+        done: BTreeSet::new(),
+        path: Vec::new(),
+    };
+    for chosen in syncs {
+        following.sync(chosen)?;
+    }
+    Ok(Touches(following.touches))
+}
+
+type StoreId = (NamespaceName, StoreReference);
+
+struct Following<'a> {
+    documents: &'a Documents,
+    secrets: &'a SecretMap,
+    operator: &'a NamespaceName,
+    touches: BTreeSet<Touch>,
+    done: BTreeSet<StoreId>,
+    /// The stores on the way here.
+    path: Vec<StoreId>,
+}
+
+impl Following<'_> {
+    fn sync(&mut self, chosen: &ChosenSync) -> Result<(), Problem> {
+        let namespace = &chosen.sync.id.namespace;
+        for source in chosen.sync.sources.iter().filter(|source| !source.skipped) {
+            match &source.origin {
+                Origin::Store(reference) => self.store(namespace, reference)?,
+                Origin::Secret { name, .. } => {
+                    let id = ObjectId {
+                        namespace: namespace.clone(),
+                        name: name.clone(),
+                    };
+                    let origins: Vec<_> = self.secrets.origins(&id).cloned().collect();
+                    for origin in origins {
+                        self.origin(namespace, &origin)?;
+                    }
+                }
+                Origin::File { place, .. } => {
+                    let path = place.folder.join(&place.path);
+                    self.touch(Touch::ReadFile(path.display().to_string()));
+                }
+                Origin::ProcessEnvironment => {
+                    let select = &source.select;
+                    let mut which: Vec<String> = select.keys.iter().cloned().collect();
+                    which.extend(select.matching.iter().map(|pattern| format!("/{pattern}/")));
+                    self.touch(Touch::Variables(which.join(", ")));
+                }
+                Origin::ConfigMap { .. } | Origin::Literal(_) => {}
+            }
+        }
+        for target in chosen.targets() {
+            self.touch(match &target.destination {
+                Destination::File(file) => Touch::WriteFile(
+                    file.place
+                        .folder
+                        .join(&file.place.path)
+                        .display()
+                        .to_string(),
+                ),
+                other => Touch::WriteObject(format!(
+                    "{} {namespace}/{}",
+                    other.kind(),
+                    other.object_name()
+                )),
+            });
+        }
+        Ok(())
+    }
+
+    fn touch(&mut self, touch: Touch) {
+        self.touches.insert(touch);
+    }
+
+    fn store(
+        &mut self,
+        namespace: &NamespaceName,
+        reference: &StoreReference,
+    ) -> Result<(), Problem> {
+        let home = match reference.kind {
+            StoreKind::Namespaced => namespace,
+            StoreKind::Cluster => self.operator,
+        };
+        let id = (home.clone(), reference.clone());
+        if self.path.contains(&id) {
+            return Err(self.cycle(&id));
+        }
+        if self.done.contains(&id) {
+            return Ok(());
+        }
+        let documents = self.documents;
+        let Some(document) = documents.stores.get(&id) else {
+            return Ok(());
+        };
+        for host in hosts(&document.object.provider) {
+            let store = reference.to_string();
+            self.touch(Touch::Host { host, store });
+        }
+        self.path.push(id.clone());
+        for (name, key) in key_references(&document.object) {
+            if let Some(origin) = self.secrets.origin(&name, &key).cloned() {
+                self.origin(&name.namespace, &origin)?;
+            }
+        }
+        self.path.pop();
+        self.done.insert(id);
+        Ok(())
+    }
+
+    fn origin(
+        &mut self,
+        namespace: &NamespaceName,
+        origin: &CredentialOrigin,
+    ) -> Result<(), Problem> {
+        match origin {
+            CredentialOrigin::Variable(name) => self.touch(Touch::Variable(name.clone())),
+            CredentialOrigin::Descriptor(number) => self.touch(Touch::Descriptor(*number)),
+            CredentialOrigin::Store { store, .. } => self.store(namespace, store)?,
+        }
+        Ok(())
+    }
+
+    fn cycle(&self, id: &StoreId) -> Problem {
+        let from = self
+            .path
+            .iter()
+            .position(|one| one == id)
+            .unwrap_or_default();
+        let chain: Vec<String> = self
+            .path
+            .iter()
+            .skip(from)
+            .chain([id])
+            .map(|(_, reference)| reference.to_string())
+            .collect();
+        let at = self
+            .documents
+            .stores
+            .get(id)
+            .map(|store| store.origin.start());
+        let message = format!("gets its credentials out of itself: {}", chain.join(" → "));
+        Problem::new(at, id.1.to_string(), message)
+            .hint("Let one of them take its credentials from a variable or a Secret document")
+    }
+}
+
+/// The keys of Secrets (and ConfigMaps) that a store names: every object of just a `name` and a `key`.
+fn key_references(store: &StoreObject) -> Vec<(ObjectId, String)> {
+    let mut found = Vec::new();
+    walk(&provider(&store.provider), &mut |value| {
+        let Some(object) = value.as_object().filter(|object| object.len() == 2) else {
+            return;
+        };
+        let word = |name: &str| object.get(name).and_then(Value::as_str);
+        if let (Some(name), Some(key)) = (word("name"), word("key"))
+            && let Ok(name) = penstock_domain::names::ObjectName::new(name)
+        {
+            let id = ObjectId {
+                namespace: store.home.clone(),
+                name,
+            };
+            found.push((id, key.to_owned()));
+        }
+    });
+    found
+}
+
+/// The hosts of every address in a provider; its name where it has none, because it then has a usual one.
+fn hosts(spec: &Provider) -> Vec<String> {
+    let spec = provider(spec);
+    let mut found = Vec::new();
+    walk(&spec, &mut |value| {
+        let host = value.as_str().and_then(host_of);
+        found.extend(host.map(str::to_owned));
+    });
+    if found.is_empty() {
+        let system = spec.as_object().and_then(|object| object.keys().next());
+        found.extend(system.map(|system| format!("the usual address of {system}")));
+    }
+    found
+}
+
+fn provider(provider: &Provider) -> Value {
+    serde_json::to_value(provider).unwrap_or_default()
+}
+
+fn walk(value: &Value, visit: &mut impl FnMut(&Value)) {
+    visit(value);
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| walk(item, visit)),
+        Value::Object(members) => members.values().for_each(|member| walk(member, visit)),
+        _ => {}
+    }
+}
+
+/// The host of an address, without what may stand before it: `https://user:password@host:8200/path`.
+fn host_of(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once("://")?;
+    let scheme_is_one =
+        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    (scheme_is_one && !host.is_empty()).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_without_logins_and_paths() {
+        for (address, host) in [
+            (
+                "https://vault.example.com:8200",
+                Some("vault.example.com:8200"),
+            ),
+            (
+                "https://user:hunter2@db.example.com/x?y",
+                Some("db.example.com"),
+            ),
+            ("https://[::1]:8200/v1", Some("[::1]:8200")),
+            ("secret/path", None),
+            ("-----BEGIN x://", None),
+            ("https://", None),
+        ] {
+            assert_eq!(host_of(address), host, "{address}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Which installation key a verb uses.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
+use penstock_adapters::files::key::{
+    MAX_KEY_TEXT, default_path, generate, load, load_or_create, parse,
+};
+use penstock_adapters::kubernetes::installation_key;
+use penstock_cli::arguments::{KeyOrigin, StateArguments};
+use penstock_cli::local::Invocation;
+use penstock_domain::keys::InstallationKey;
+use zeroize::Zeroizing;
+
+use super::cluster::Cluster;
+use super::{OpenWorld, Purpose};
+
+/// A key, and whether it is kept: hashes of one that is not mean nothing to the next run.
+pub(super) struct ChosenKey {
+    pub(super) key: InstallationKey,
+    pub(super) kept: bool,
+}
+
+/// The key that `--key` names, else that of this machine, which is made when something will be written. Whoever only
+/// looks on a machine that has none gets one that ends with the process.
+pub(super) async fn choose(
+    (state, purpose): (&StateArguments, Purpose),
+    invocation: &Invocation,
+    cluster: Option<&Cluster>,
+) -> Result<ChosenKey, OpenWorld> {
+    let kept = |key| ChosenKey { key, kept: true };
+    match &state.key {
+        Some(KeyOrigin::Descriptor(number)) => descriptor(*number).map(kept),
+        Some(KeyOrigin::File(path)) => match purpose {
+            Purpose::Write => Ok(kept(load_or_create(path)?)),
+            Purpose::Look | Purpose::HandOn => looked_for(load(path)?),
+        },
+        Some(KeyOrigin::Variable(name)) => {
+            let value = invocation.variables.get(name);
+            let text = value.and_then(|value| value.expose_text());
+            let missing = || OpenWorld::NoVariable { name: name.clone() };
+            Ok(kept(parse(text.ok_or_else(missing)?)?))
+        }
+        Some(KeyOrigin::Cluster) => {
+            let cluster = cluster.ok_or(OpenWorld::NoCluster)?;
+            let namespace = &invocation.operator_namespace;
+            match purpose {
+                Purpose::Write => {
+                    let key = installation_key::load_or_create(&cluster.api, namespace).await?;
+                    Ok(kept(key))
+                }
+                Purpose::Look | Purpose::HandOn => {
+                    looked_for(installation_key::load(&cluster.api, namespace).await?)
+                }
+            }
+        }
+        None => match (usual_path(), purpose) {
+            (Some(path), Purpose::Write) => Ok(kept(load_or_create(&path)?)),
+            (None, Purpose::Write) => Err(OpenWorld::NoHome),
+            (Some(path), _) => looked_for(load(&path)?),
+            (None, _) => looked_for(None),
+        },
+    }
+}
+
+/// Where the key of this machine lies.
+pub(super) fn usual_path() -> Option<PathBuf> {
+    default_path(|name| std::env::var(name).ok())
+}
+
+fn looked_for(found: Option<InstallationKey>) -> Result<ChosenKey, OpenWorld> {
+    let kept = found.is_some();
+    let key = match found {
+        Some(key) => key,
+        None => parse(&generate().map_err(OpenWorld::MakeKey)?)?,
+    };
+    Ok(ChosenKey { key, kept })
+}
+
+fn descriptor(number: u32) -> Result<InstallationKey, OpenWorld> {
+    let failed = |source| OpenWorld::ReadKey {
+        place: format!("file descriptor {number}"),
+        source,
+    };
+    let mut text = Zeroizing::new(String::new());
+    let limit = u64::try_from(MAX_KEY_TEXT).unwrap_or(u64::MAX);
+    let file = File::open(format!("/dev/fd/{number}")).map_err(failed)?;
+    let read = file
+        .take(limit + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if read > MAX_KEY_TEXT {
+        return Err(failed(io::Error::other("it gives too much")));
+    }
+    Ok(parse(&text)?)
+}

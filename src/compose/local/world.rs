@@ -1,0 +1,187 @@
+//! The ports of this machine, put together for one run.
+
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use penstock_adapters::blocking::BlockingThread;
+use penstock_adapters::files::{FileAccess, FileSources, FileTargets, GithubFiles};
+use penstock_adapters::http::client::HttpLayer;
+use penstock_adapters::kubernetes::{KubernetesTargets, KubernetesWorkloads};
+use penstock_adapters::local::{LocalSources, LocalTargets};
+use penstock_adapters::process_environment::ProcessEnvironment;
+use penstock_adapters::providers::Reached;
+use penstock_adapters::registry::Registry;
+use penstock_cli::arguments::{KeyOrigin, ReachArguments, RecordPlace, StateArguments};
+use penstock_cli::local::{
+    AlwaysOpen, DocumentCatalog, Invocation, LocalCredentials, NoAudit, NoLiveSyncs, NoWorkloads,
+    Session,
+};
+use penstock_controller::SystemClock;
+use penstock_domain::engine::Engine;
+use penstock_domain::ports::{Audit, Ports, Sources, Targets, Workloads};
+use penstock_domain::stores::DataObjects;
+use penstock_observability::audit::AuditTrail;
+use penstock_observability::metrics::Metrics;
+
+use super::cluster::Cluster;
+use super::records::RecordPlaces;
+use super::{Given, OpenWorld, key};
+
+/// The session, and what must be closed after it.
+pub(super) struct World {
+    pub(super) session: Session,
+    registry: Arc<Registry>,
+    audit: Option<Arc<AuditTrail>>,
+}
+
+impl World {
+    /// Opens what the invocation needs, and nothing more.
+    pub(super) async fn open(
+        (inputs, state, purpose): Given<'_>,
+        invocation: Invocation,
+    ) -> Result<Self, OpenWorld> {
+        let reach = &inputs.reach;
+        let metrics = Arc::new(Metrics::new());
+        let audit = match &state.audit {
+            Some(sink) => Some(Arc::new(AuditTrail::open(sink, Arc::clone(&metrics))?)),
+            None => None,
+        };
+        let asked =
+            state.record == Some(RecordPlace::Cluster) || state.key == Some(KeyOrigin::Cluster);
+        let cluster = if asked || invocation.touches.cluster() {
+            Some(Cluster::connect(reach, &metrics).await?)
+        } else {
+            None
+        };
+        let cluster = cluster.as_ref();
+        let key = key::choose((state, purpose), &invocation, cluster).await?;
+        let records = RecordPlaces::of(&invocation.syncs, state.record.as_ref(), cluster)?;
+        let access = access(reach, reserved(state, &records));
+        let registry = registry(reach, &invocation, cluster);
+        let ports = Ports {
+            sources: Arc::new(LocalSources {
+                files: FileSources::new(access.clone()),
+                environment: ProcessEnvironment::new(std::env::vars_os()),
+                stores: Arc::clone(&registry) as _,
+            }),
+            targets: Arc::new(LocalTargets {
+                files: FileTargets::new(access)?,
+                objects: cluster.map(objects),
+            }),
+            records: Arc::new(records),
+            workloads: workloads(cluster),
+            clock: Arc::new(SystemClock),
+            fence: Arc::new(AlwaysOpen),
+            audit: match &audit {
+                Some(audit) => Arc::clone(audit) as Arc<dyn Audit>,
+                None => Arc::new(NoAudit),
+            },
+            offload: Arc::new(BlockingThread::default()),
+        };
+        let session = Session {
+            engine: Engine {
+                ports,
+                key: Arc::new(key.key),
+            },
+            invocation,
+            live: cluster.map_or_else(|| Arc::new(NoLiveSyncs) as _, Cluster::live),
+            key_is_kept: key.kept,
+        };
+        Ok(Self {
+            session,
+            registry,
+            audit,
+        })
+    }
+
+    /// Gives logins back and ends the audit trail.
+    pub(super) async fn close(self) {
+        self.registry.close().await;
+        if let Some(audit) = self.audit {
+            audit.close();
+        }
+    }
+}
+
+/// Stores, and what documents say of Secrets and ConfigMaps.
+fn registry(
+    reach: &ReachArguments,
+    invocation: &Invocation,
+    cluster: Option<&Cluster>,
+) -> Arc<Registry> {
+    let objects = cluster.map(|cluster| Arc::clone(&cluster.objects) as Arc<dyn DataObjects>);
+    let credentials = Arc::new(LocalCredentials::new(
+        invocation.secrets.clone(),
+        &invocation.documents,
+        invocation.variables.clone(),
+        // A stranger's document reads no Secret of the cluster either.
+        objects.filter(|_| reach.trusted_stores.is_none()),
+    ));
+    let catalog =
+        DocumentCatalog::new(&invocation.documents, invocation.operator_namespace.clone());
+    let registry = Arc::new(Registry::new(Reached {
+        http: Arc::new(HttpLayer::new(egress(reach))),
+        catalog: Arc::new(catalog),
+        credentials: Arc::clone(&credentials) as _,
+        objects: Arc::clone(&credentials) as _,
+    }));
+    let stores: Weak<Registry> = Arc::downgrade(&registry);
+    credentials.read_stores_through(stores as Weak<dyn Sources>);
+    registry
+}
+
+/// Where stores may be besides public addresses. Whoever runs a command on a machine administers its reach: without
+/// a list, that is the machine itself and its private networks. The link and metadata services are not among them.
+fn egress(reach: &ReachArguments) -> Vec<IpNet> {
+    if !reach.egress_allow.is_empty() {
+        return reach.egress_allow.clone();
+    }
+    let v4 = |a, b, prefix| IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, 0, 0), prefix));
+    let v6 = |address, prefix| IpNet::V6(Ipv6Net::new_assert(address, prefix));
+    vec![
+        v4(127, 0, 8),
+        v4(10, 0, 8),
+        v4(172, 16, 12),
+        v4(192, 168, 16),
+        v6(Ipv6Addr::LOCALHOST, 128),
+        v6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
+    ]
+}
+
+fn access(reach: &ReachArguments, reserved: Vec<PathBuf>) -> FileAccess {
+    let masks = |commands: &str| {
+        // A runner that does not take them has lost its log as well.
+        drop(io::stdout().write_all(commands.as_bytes()));
+    };
+    FileAccess {
+        root: reach.root.clone(),
+        allow_outside: reach.allow_outside,
+        allow_tracked: reach.allow_tracked,
+        reserved,
+        github: GithubFiles::of(|name| std::env::var(name).ok(), Arc::new(masks)),
+    }
+}
+
+/// Files of Penstock's own: records and keys.
+fn reserved(state: &StateArguments, records: &RecordPlaces) -> Vec<PathBuf> {
+    let mut reserved = records.folders.clone();
+    if let Some(KeyOrigin::File(path)) = &state.key {
+        reserved.push(path.clone());
+    }
+    reserved.extend(key::usual_path());
+    reserved
+}
+
+fn objects(cluster: &Cluster) -> Arc<dyn Targets> {
+    Arc::new(KubernetesTargets::new(cluster.api.clone()))
+}
+
+fn workloads(cluster: Option<&Cluster>) -> Arc<dyn Workloads> {
+    match cluster {
+        Some(cluster) => Arc::new(KubernetesWorkloads::new(cluster.api.clone())),
+        None => Arc::new(NoWorkloads),
+    }
+}

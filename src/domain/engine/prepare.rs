@@ -1,0 +1,187 @@
+//! I/O that only looks: the record and the targets, and the plan that follows from them. Nothing is written.
+
+use std::collections::BTreeMap;
+
+use super::apply::Work;
+use super::intent::next_record;
+use super::observe::Desired;
+use super::{Engine, Loaded, Memory, PassRequest};
+use crate::api::status::SourceStatus;
+use crate::bundle::Bundle;
+use crate::content::{self, Content, Gathered, Known, Notes};
+use crate::fault::Fault;
+use crate::names::{Key, TargetName};
+use crate::plan::{Plan, PlanInput};
+use crate::report::Findings;
+use crate::secret::SecretValue;
+use crate::workload::WorkloadId;
+
+/// What a pass would do, and all that doing it needs. A value: it can be shown, carried out once, or dropped.
+pub struct Prepared {
+    /// None when the record cannot be used.
+    pub(super) loaded: Option<Loaded>,
+    pub(super) content: Content,
+    pub(super) desired: BTreeMap<TargetName, Desired>,
+    /// None when there is nothing good to write.
+    pub(super) plan: Option<Plan>,
+    pub(super) findings: Findings,
+}
+
+impl Prepared {
+    /// The plan; none when there is no content, or the record cannot be used.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_ref()
+    }
+
+    /// Why it ended before there was a plan.
+    pub fn stopped(&self) -> Option<&Fault> {
+        self.findings.stopped.as_ref()
+    }
+
+    /// What the reading of sources left to tell.
+    pub fn notes(&self) -> &Notes {
+        &self.findings.notes
+    }
+
+    /// How each source was found.
+    pub fn sources(&self) -> &[SourceStatus] {
+        &self.findings.sources
+    }
+
+    /// Targets that could not be looked at.
+    pub fn failed_looks(&self) -> &BTreeMap<TargetName, Fault> {
+        &self.findings.failed_looks
+    }
+
+    /// The content.
+    pub fn bundle(&self) -> Option<&Bundle> {
+        self.content.bundle.as_ref()
+    }
+
+    /// What a target is to hold.
+    pub fn data(&self, target: &TargetName) -> Option<&BTreeMap<Key, SecretValue>> {
+        self.desired.get(target).map(|desired| &desired.data)
+    }
+}
+
+impl Engine {
+    /// Loads the record, chooses the content of what [`Engine::read`] gathered, looks at the targets and makes the
+    /// plan. [`Engine::carry_out`] does what it says.
+    pub async fn prepare(
+        &self,
+        request: PassRequest<'_>,
+        gathered: Gathered,
+        memory: &mut Memory,
+    ) -> Prepared {
+        let mut prepared = self.choose(request, gathered, memory).await; // I/O: the record
+        if let (Some(loaded), Some(bundle)) = (&prepared.loaded, &prepared.content.bundle) {
+            let observed = self.observe(request, &loaded.state, bundle).await; // I/O: targets
+            let plan = self.plan(request, memory, (&prepared, loaded), observed.diffs); // pure
+            prepared.plan = Some(plan);
+            prepared.desired = observed.desired;
+            prepared.findings.failed_looks = observed.faults;
+        }
+        prepared
+    }
+
+    /// Loads the record and chooses the content, without a look at any target.
+    pub async fn choose(
+        &self,
+        request: PassRequest<'_>,
+        gathered: Gathered,
+        memory: &mut Memory,
+    ) -> Prepared {
+        let mut prepared = Prepared {
+            loaded: None,
+            content: Content::default(),
+            desired: BTreeMap::new(),
+            plan: None,
+            findings: Findings::new(memory.sources_or(&request.status.sources)),
+        };
+        let loaded = match self.load_record(request).await {
+            Ok(loaded) => loaded,
+            Err(fault) => {
+                memory.see(&gathered);
+                prepared.findings.stopped = Some(fault);
+                return prepared;
+            }
+        };
+        let keys = loaded.state.known_keys();
+        let known = Known {
+            bundle: loaded.state.current_bundle(),
+            keys: &keys,
+        };
+        let content = content::choose(gathered, known, &memory.absent, &memory.notes);
+        memory.remember(&content, request.sync, self.ports.clock.now());
+        let findings = &mut prepared.findings;
+        findings.take_notes(&content.notes);
+        findings.record_counter = Some(loaded.state.counter);
+        findings.no_news = !content.fresh;
+        if content.bundle.is_none() {
+            findings.keep_revision(&loaded.state);
+        }
+        prepared.content = content;
+        prepared.loaded = Some(loaded);
+        prepared
+    }
+
+    fn plan(
+        &self,
+        request: PassRequest<'_>,
+        memory: &Memory,
+        (prepared, loaded): (&Prepared, &Loaded),
+        differences: Vec<crate::diff::TargetDiff>,
+    ) -> Plan {
+        let went_back = if prepared.content.fresh {
+            memory.went_back(request.sync, &loaded.state)
+        } else {
+            None
+        };
+        let input = PlanInput {
+            sync: request.sync,
+            record: &loaded.state,
+            approval: request
+                .approval
+                .filter(|approval| approval.generation == request.sync.generation)
+                .map(|approval| approval.hash.as_str()),
+            went_back: went_back.as_ref(),
+            now: self.ports.clock.now(),
+        };
+        let values = prepared.content.bundle.iter().flat_map(Bundle::values);
+        let revision = self.key.revision(&request.sync.id, values);
+        Plan::make(input, revision, differences, &self.key)
+    }
+
+    /// The workloads that carrying `prepared` out would restart.
+    pub async fn foresee_restarts(
+        &self,
+        request: PassRequest<'_>,
+        prepared: &Prepared,
+        memory: &Memory,
+    ) -> Result<Vec<WorkloadId>, Fault> {
+        let (Some(loaded), Some(plan)) = (&prepared.loaded, &prepared.plan) else {
+            return Ok(Vec::new());
+        };
+        let work = Work {
+            request,
+            loaded,
+            content: &prepared.content,
+            desired: BTreeMap::new(),
+            plan,
+            unhindered: false,
+        };
+        let now = self.ports.clock.now();
+        let (mut next, _) = next_record(&work, memory, now);
+        self.intend_restarts(&work, &mut next, now).await?;
+        let is_new = |uid: &str, marker: &str| {
+            let former = loaded.state.restarts.get(uid);
+            former.is_none_or(|former| former.marker != marker)
+        };
+        Ok(next
+            .restarts
+            .iter()
+            .filter(|(uid, restart)| is_new(uid, &restart.marker))
+            .map(|(_, restart)| restart.workload.clone())
+            .collect())
+    }
+}

@@ -1,0 +1,14 @@
+//! The command line as people and pipelines meet it: the built binary, its output and its exit status.
+//!
+//! Every value that a test puts anywhere is a [`marker`], and [`Stage::penstock`] greps all that the binary prints for
+//! markers: a case that may see one says so. So the whole suite is one test that no value leaves by the side door.
+
+mod content;
+mod leaks;
+mod plan;
+mod scale;
+mod stage;
+mod sync;
+mod trust;
+mod vault;
+mod wrong;
