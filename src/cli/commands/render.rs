@@ -56,8 +56,13 @@ pub async fn render(
         }
     }
     if left_out > 0 {
+        let what = if left_out == 1 {
+            "Secret is"
+        } else {
+            "Secrets are"
+        };
         streams.tell(format!(
-            "{left_out} Secrets are left out: say --reveal to render them with their values"
+            "{left_out} {what} left out: say --reveal to render with values"
         ));
     }
     streams.out.flush().map_err(CommandError::Print)?;
