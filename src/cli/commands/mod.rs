@@ -11,6 +11,7 @@ pub mod env;
 pub mod exec;
 pub mod plan;
 pub mod render;
+pub mod store;
 pub mod sync;
 pub mod version;
 

@@ -1,6 +1,10 @@
 //! Where words go, and how they look: data to standard output, everything else to standard error.
 
+mod hidden;
+
 use std::io::{self, BufRead, IsTerminal as _, Write};
+
+pub use self::hidden::{Hidden, read_hidden};
 
 /// The standard streams, or what stands for them in a test.
 pub struct Streams {
@@ -48,14 +52,18 @@ impl Streams {
         if !self.person {
             return Ok(false);
         }
-        write!(self.err, "{question} [y/N] ")?;
+        let answer = self.ask(&format!("{question} [y/N]"))?;
+        let answer = answer.unwrap_or_default().to_ascii_lowercase();
+        Ok(matches!(answer.as_str(), "y" | "yes"))
+    }
+
+    /// Asks a person, and returns the answer without blanks around it; none when there is no answer to come.
+    pub fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
+        write!(self.err, "{question} ")?;
         self.err.flush()?;
         let mut answer = String::new();
-        self.input.read_line(&mut answer)?;
-        Ok(matches!(
-            answer.trim().to_ascii_lowercase().as_str(),
-            "y" | "yes"
-        ))
+        let read = self.input.read_line(&mut answer)?;
+        Ok((read > 0).then(|| answer.trim().to_owned()))
     }
 }
 
