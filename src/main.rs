@@ -30,6 +30,7 @@ fn execute(command: Command) -> Result<Ending, Box<dyn Error>> {
         Command::Exec(arguments) => return compose::local::exec(&arguments),
         Command::Env(arguments) => return compose::local::env(&arguments),
         Command::Render(arguments) => return compose::local::render(&arguments),
+        Command::Store(command) => return compose::local::store(&command),
         Command::Cluster(command) => return compose::cluster::act(&command),
         Command::Crd => crd::print_crds(&mut output)?,
         Command::Version => version::print_version(&mut output)?,

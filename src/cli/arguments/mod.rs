@@ -6,6 +6,7 @@ mod inputs;
 mod plan;
 mod run;
 mod state;
+mod store;
 mod sync;
 mod values;
 
@@ -27,6 +28,10 @@ pub use self::run::{
     ScopeArguments,
 };
 pub use self::state::{KeyOrigin, RecordPlace, StateArguments};
+pub use self::store::{
+    GetArguments, ImportArguments, InitArguments, ItemArguments, SetArguments, StoreCommand,
+    StoreInputs, StoreName,
+};
 pub use self::sync::SyncArguments;
 
 /// Brings the content of vaults to where it is used, keeps it equal, and restarts what depends on it exactly
@@ -63,6 +68,9 @@ pub enum Command {
     /// Prints the manifests that the operator would write.
     #[command(after_help = RENDER_HELP)]
     Render(Box<RenderArguments>),
+    /// What looks at stores, and changes them.
+    #[command(flatten)]
+    Store(StoreCommand),
     /// What acts on a cluster.
     #[command(flatten)]
     Cluster(ClusterCommand),

@@ -51,7 +51,7 @@ impl ChosenSync {
 pub struct Invocation {
     /// The documents.
     pub documents: Documents,
-    /// The syncs that are meant, in the order of namespace and name; never none.
+    /// The syncs that are meant, in the order of namespace and name; none only for verbs that work on a store.
     pub syncs: Vec<ChosenSync>,
     /// Where keys of Secrets come from.
     pub secrets: SecretMap,
@@ -88,14 +88,7 @@ pub enum ReadInvocation {
 impl Invocation {
     /// Reads what `arguments` name. `process` are the variables of the process.
     pub fn read(arguments: &InputArguments, process: Variables) -> Result<Self, ReadInvocation> {
-        let mut inputs = read_inputs(&arguments.paths, arguments.recursive, false)?;
-        let trusted = arguments.reach.trusted_stores.as_slice();
-        inputs.extend(read_inputs(trusted, arguments.recursive, true)?);
-        let mut variables = process;
-        for path in &arguments.reach.env_files {
-            let content = env_file(path)?;
-            variables.add_file(&path.display().to_string(), &content)?;
-        }
+        let (inputs, variables) = texts(arguments, process)?;
         Ok(Self::of(arguments, &inputs, variables)?)
     }
 
@@ -105,6 +98,25 @@ impl Invocation {
         inputs: &[InputText],
         variables: Variables,
     ) -> Result<Self, Problems> {
+        let ground = Ground::of(arguments, inputs)?;
+        let syncs = choose(arguments, &ground.documents, &variables)?;
+        check_stores(&syncs, &ground.documents, &ground.operator)?;
+        let touches = follow(&syncs, &ground.documents, &ground.secrets, &ground.operator)?;
+        Ok(ground.invocation(syncs, variables, touches))
+    }
+}
+
+/// What documents say, before anything of it is chosen.
+pub(super) struct Ground {
+    pub(super) documents: Documents,
+    pub(super) secrets: SecretMap,
+    /// Where the credentials of ClusterSecretStores lie.
+    pub(super) operator: NamespaceName,
+}
+
+impl Ground {
+    /// Takes the texts apart.
+    pub(super) fn of(arguments: &InputArguments, inputs: &[InputText]) -> Result<Self, Problems> {
         let operator = arguments.reach.operator_namespace.clone();
         let namespaces = Namespaces {
             default: arguments.namespace.clone(),
@@ -126,18 +138,45 @@ impl Invocation {
             });
             Problems(problems.collect())
         })?;
-        let syncs = choose(arguments, &documents, &variables)?;
-        check_stores(&syncs, &documents, &namespaces.operator)?;
-        let touches = follow(&syncs, &documents, &secrets, &namespaces.operator)?;
         Ok(Self {
             documents,
-            syncs,
             secrets,
-            variables,
-            operator_namespace: namespaces.operator,
-            touches,
+            operator: namespaces.operator,
         })
     }
+
+    /// With what was chosen of it.
+    pub(super) fn invocation(
+        self,
+        syncs: Vec<ChosenSync>,
+        variables: Variables,
+        touches: Touches,
+    ) -> Invocation {
+        Invocation {
+            documents: self.documents,
+            syncs,
+            secrets: self.secrets,
+            variables,
+            operator_namespace: self.operator,
+            touches,
+        }
+    }
+}
+
+/// The documents that `arguments` name, and all variables.
+pub(super) fn texts(
+    arguments: &InputArguments,
+    process: Variables,
+) -> Result<(Vec<InputText>, Variables), ReadInvocation> {
+    let mut inputs = read_inputs(&arguments.paths, arguments.recursive, false)?;
+    let trusted = arguments.reach.trusted_stores.as_slice();
+    inputs.extend(read_inputs(trusted, arguments.recursive, true)?);
+    let mut variables = process;
+    for path in &arguments.reach.env_files {
+        let content = env_file(path)?;
+        variables.add_file(&path.display().to_string(), &content)?;
+    }
+    Ok((inputs, variables))
 }
 
 fn flags(arguments: &InputArguments) -> Result<Vec<&CredentialFlag>, Problems> {

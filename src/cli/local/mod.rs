@@ -3,6 +3,7 @@
 //! - [`variables`]: the variables of the process and of named env files.
 //! - [`credentials`]: where each key of a Secret comes from that stores and sources name, and how it is fetched.
 //! - [`catalog`]: stores among the documents.
+//! - [`chosen_store`]: the one that a verb names.
 //! - [`trust`]: what documents of strangers may not say.
 //! - [`touches`]: which hosts, variables and files a run will touch, known before the first read.
 //! - [`invocation`]: all of it together: the syncs that are meant, admitted.
@@ -14,6 +15,7 @@
 //! Nothing in here knows a vault or a file system: both come in as ports.
 
 mod catalog;
+mod chosen_store;
 mod content;
 mod credentials;
 mod invocation;

@@ -93,6 +93,25 @@ pub(super) fn follow(
 
 type StoreId = (NamespaceName, StoreReference);
 
+/// The same for one store.
+pub(super) fn follow_store(
+    (namespace, store): (&NamespaceName, &StoreReference),
+    documents: &Documents,
+    secrets: &SecretMap,
+    operator: &NamespaceName,
+) -> Result<Touches, Problem> {
+    let mut following = Following {
+        documents,
+        secrets,
+        operator,
+        touches: BTreeSet::new(),
+        done: BTreeSet::new(),
+        path: Vec::new(),
+    };
+    following.store(namespace, store)?;
+    Ok(Touches(following.touches))
+}
+
 struct Following<'a> {
     documents: &'a Documents,
     secrets: &'a SecretMap,

@@ -3,6 +3,7 @@
 mod cluster;
 mod key;
 mod records;
+mod store;
 mod world;
 
 use std::error::Error;
@@ -25,6 +26,7 @@ use penstock_observability::hardening::harden_process;
 use penstock_observability::panics::hide_panic_payloads;
 use tokio::runtime::Builder;
 
+pub(crate) use self::store::store;
 use self::world::World;
 
 /// Why a verb could not begin.

@@ -107,7 +107,7 @@ impl World {
 }
 
 /// Stores, and what documents say of Secrets and ConfigMaps.
-fn registry(
+pub(super) fn registry(
     reach: &ReachArguments,
     invocation: &Invocation,
     cluster: Option<&Cluster>,

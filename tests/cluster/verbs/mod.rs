@@ -1,5 +1,6 @@
 //! The command line's verbs as a person types them: real processes, a real API server, a running operator.
 
+mod stores;
 mod syncs;
 
 use std::path::Path;
