@@ -32,6 +32,7 @@ fn execute(command: Command) -> Result<Ending, Box<dyn Error>> {
         Command::Render(arguments) => return compose::local::render(&arguments),
         Command::Store(command) => return compose::local::store(&command),
         Command::Cluster(command) => return compose::cluster::act(&command),
+        Command::Doctor(arguments) => return compose::local::doctor(&arguments),
         Command::Crd => crd::print_crds(&mut output)?,
         Command::Version => version::print_version(&mut output)?,
         Command::Completions { shell } => completions::print_completions(shell, &mut output)?,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use penstock_domain::api::infisical::Follow;
 use penstock_domain::api::source::ObjectKind;
 use penstock_domain::bundle::Snapshot;
@@ -134,6 +135,11 @@ pub trait OpenedStore: Send + Sync {
 
     /// Logs in and makes one cheap read.
     async fn probe(&self, subject: &str) -> Result<Capabilities, StoreFailure>;
+
+    /// How far the system's clock is ahead of ours, where an answer of it told the time.
+    fn clock_ahead(&self) -> Option<SignedDuration> {
+        None
+    }
 
     /// Its items one by one, where people may look at them and change them.
     fn items(&self) -> Option<&dyn OpenedItems> {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use penstock_domain::bundle::{Snapshot, SourceEntry};
 use penstock_domain::conditions::Reason;
 use penstock_domain::fault::{Fault, FaultClass};
@@ -83,6 +84,13 @@ impl Registry {
             }
         }))
         .await;
+    }
+
+    /// How far the clock of an open store is ahead of ours, where an answer of it told the time.
+    pub async fn clock_ahead(&self, store: &StoreObject) -> Option<SignedDuration> {
+        let place = self.place(store);
+        let held = place.held.lock().await;
+        held.store.as_ref()?.clock_ahead()
     }
 
     fn places(&self) -> MutexGuard<'_, HashMap<(NamespaceName, StoreReference), Arc<Place>>> {

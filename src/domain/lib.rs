@@ -82,6 +82,7 @@ pub mod admit;
 pub mod api;
 pub mod audit;
 pub mod bundle;
+pub mod checkup;
 pub mod conditions;
 pub mod content;
 pub mod diff;

@@ -1,13 +1,13 @@
 //! The client of one store, and the layer that makes such clients.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, HOST, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{StoreLimits, StoreObject};
 use url::Url;
@@ -132,6 +132,7 @@ impl HttpLayer {
             endpoint,
             target,
             gate: Gate::new(settings.limits),
+            ahead: Mutex::default(),
             share: self.budget.share(settings.namespace),
         })
     }
@@ -250,6 +251,8 @@ pub struct HttpClient {
     target: Endpoint,
     host_header: Option<HeaderValue>,
     gate: Gate,
+    /// How far the server's clock is ahead of ours, by its last answer.
+    ahead: Mutex<Option<SignedDuration>>,
     share: BudgetShare,
 }
 
@@ -285,6 +288,19 @@ impl HttpClient {
         }
     }
 
+    /// How far the server's clock is ahead of ours, by the `Date` of its last answer (RFC 9110 §6.6.1), which has
+    /// whole seconds; none before the first, or where it sends none.
+    pub fn clock_ahead(&self) -> Option<SignedDuration> {
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_date(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        let ahead = date.map(|date| date.timestamp().duration_since(Timestamp::now()));
+        *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = ahead;
+    }
+
     async fn attempt(&self, request: &Request) -> Result<Response, SendRequest> {
         let _inside = self
             .gate
@@ -293,6 +309,7 @@ impl HttpClient {
             .map_err(|paused| SendRequest::Paused { left: paused.left })?;
         let place = self.share.enter().await;
         let response = self.exchange(request).await?;
+        self.note_date(response.headers());
         let response = read(response, place).await?;
         if let Some(wait) = asked_pause(&response) {
             self.gate.pause(wait);

@@ -6,6 +6,7 @@
 
 mod api_server;
 mod audience;
+mod facts;
 mod failure;
 pub mod installation_key;
 mod listing;
@@ -18,6 +19,7 @@ mod targets;
 mod workloads;
 
 pub use api_server::{ApiServer, ApiServerLimits, Permit};
+pub use facts::KubernetesFacts;
 pub use readers::KubernetesReaders;
 pub use records::{KubernetesRecords, MAX_INLINE_BYTES};
 pub use sync_objects::KubernetesSyncObjects;

@@ -22,8 +22,13 @@ pub(super) enum Resource {
     Rollout,
     SecretSync,
     Event,
+    Lease,
+    /// A CustomResourceDefinition.
+    Definition,
     /// Who asks; not an object that is kept.
     SelfReview,
+    /// What whoever asks may do; not an object that is kept.
+    AccessReview,
     /// What the server serves; not an object.
     Discovery,
 }
@@ -38,6 +43,9 @@ impl Resource {
             Self::ServiceAccountToken | Self::SelfReview => "authentication.k8s.io/v1",
             Self::SecretSync => "penstock.dev/v1alpha1",
             Self::Event => "events.k8s.io/v1",
+            Self::Lease => "coordination.k8s.io/v1",
+            Self::Definition => "apiextensions.k8s.io/v1",
+            Self::AccessReview => "authorization.k8s.io/v1",
             Self::Deployment | Self::StatefulSet | Self::DaemonSet | Self::ReplicaSet => "apps/v1",
             Self::Rollout => "argoproj.io/v1alpha1",
         }
@@ -58,7 +66,10 @@ impl Resource {
             Self::Rollout => "rollouts",
             Self::SecretSync => "secretsyncs",
             Self::Event => "events",
+            Self::Lease => "leases",
+            Self::Definition => "customresourcedefinitions",
             Self::SelfReview => "selfsubjectreviews",
+            Self::AccessReview => "selfsubjectaccessreviews",
             Self::Discovery => "API groups",
         }
     }
@@ -78,7 +89,10 @@ impl Resource {
             Self::Rollout => "Rollout",
             Self::SecretSync => "SecretSync",
             Self::Event => "Event",
+            Self::Lease => "Lease",
+            Self::Definition => "CustomResourceDefinition",
             Self::SelfReview => "SelfSubjectReview",
+            Self::AccessReview => "SelfSubjectAccessReview",
             Self::Discovery => "APIGroupList",
         }
     }
@@ -97,7 +111,10 @@ impl Resource {
             Self::Rollout => "/apis/argoproj.io/v1alpha1",
             Self::SecretSync => "/apis/penstock.dev/v1alpha1",
             Self::Event => "/apis/events.k8s.io/v1",
+            Self::Lease => "/apis/coordination.k8s.io/v1",
+            Self::Definition => "/apis/apiextensions.k8s.io/v1",
             Self::SelfReview => "/apis/authentication.k8s.io/v1",
+            Self::AccessReview => "/apis/authorization.k8s.io/v1",
         }
     }
 
@@ -224,6 +241,12 @@ impl Call {
     /// Reads one object.
     pub(super) fn get(address: Address<'_>) -> Self {
         Self::new(Verb::Get, Method::GET, address.resource, address.path())
+    }
+
+    /// Reads one object that lies in no namespace. The name has been checked.
+    pub(super) fn get_of_cluster(resource: Resource, name: &str) -> Self {
+        let target = format!("{}/{name}", resource.collection(None));
+        Self::new(Verb::Get, Method::GET, resource, target)
     }
 
     /// Reads one path of the discovery documents.

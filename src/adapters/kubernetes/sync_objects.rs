@@ -240,7 +240,7 @@ fn patch(uid: &str, change: &SyncChange) -> Value {
 }
 
 /// What refuses the operator refuses a person: the sentence speaks to whoever can do something about it.
-fn to_a_person(failure: &Failure, subject: &str) -> Fault {
+pub(super) fn to_a_person(failure: &Failure, subject: &str) -> Fault {
     let (verb, resource) = (failure.verb, failure.resource);
     let fault = failure.fault(subject);
     let forbidden = fault.class == FaultClass::Denied && fault.reason == Reason::Denied;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use penstock_domain::api::vault::VaultProvider;
 use penstock_domain::bundle::Snapshot;
 use penstock_domain::items::{Item, ItemState};
@@ -167,6 +168,10 @@ impl OpenedStore for VaultStore {
 
     async fn probe(&self, subject: &str) -> Result<Capabilities, StoreFailure> {
         self.look().await.map_err(|error| failure(&error, subject))
+    }
+
+    fn clock_ahead(&self) -> Option<SignedDuration> {
+        self.kv.client().session().transport().http.clock_ahead()
     }
 
     fn items(&self) -> Option<&dyn OpenedItems> {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod content;
+mod doctor;
 mod inputs;
 mod plan;
 mod run;
@@ -21,6 +22,7 @@ pub use self::cluster::{
     RefreshArguments, StatusArguments, WaitArguments,
 };
 pub use self::content::{EnvArguments, EnvForm, ExecArguments, RenderArguments};
+pub use self::doctor::DoctorArguments;
 pub use self::inputs::{InputArguments, ReachArguments};
 pub use self::plan::{Form, PlanArguments};
 pub use self::run::{
@@ -74,6 +76,9 @@ pub enum Command {
     /// What acts on a cluster.
     #[command(flatten)]
     Cluster(ClusterCommand),
+    /// Tries stores, SecretSyncs and the cluster, and says what to do about what does not work.
+    #[command(after_help = doctor::DOCTOR_HELP)]
+    Doctor(Box<DoctorArguments>),
     /// Prints the CustomResourceDefinitions, for `kubectl apply --server-side -f -`.
     Crd,
     /// Prints the version, and the API versions that it serves.

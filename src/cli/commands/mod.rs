@@ -7,6 +7,7 @@ use crate::output::Streams;
 pub mod cluster;
 pub mod completions;
 pub mod crd;
+pub mod doctor;
 pub mod env;
 pub mod exec;
 pub mod plan;

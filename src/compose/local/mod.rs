@@ -1,6 +1,7 @@
 //! Puts together what a verb needs that works on this machine, without an operator.
 
 mod cluster;
+mod doctor;
 mod key;
 mod records;
 mod store;
@@ -26,6 +27,7 @@ use penstock_observability::hardening::harden_process;
 use penstock_observability::panics::hide_panic_payloads;
 use tokio::runtime::Builder;
 
+pub(crate) use self::doctor::doctor;
 pub(crate) use self::store::store;
 use self::world::World;
 

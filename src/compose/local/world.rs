@@ -33,7 +33,7 @@ use super::{Given, OpenWorld, key};
 /// The session, and what must be closed after it.
 pub(super) struct World {
     pub(super) session: Session,
-    registry: Arc<Registry>,
+    pub(super) registry: Arc<Registry>,
     audit: Option<Arc<AuditTrail>>,
 }
 

@@ -1,0 +1,12 @@
+//! `penstock doctor`: what works, what does not, and what to do about it.
+
+mod cluster;
+mod documents;
+mod finding;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::cluster::{ClusterPlace, cluster};
+pub use self::documents::{checked_store, checked_sync};
+pub use self::finding::{Diagnosis, Finding, Grade};

@@ -1,0 +1,122 @@
+//! `penstock doctor`: tries what the documents say, and looks at the cluster.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use penstock_adapters::kubernetes::{ApiServer, ApiServerLimits, KubernetesFacts};
+use penstock_adapters::registry::Registry;
+use penstock_cli::arguments::{DoctorArguments, OverviewForm};
+use penstock_cli::commands;
+use penstock_cli::commands::doctor::{
+    ClusterPlace, Diagnosis, Finding, checked_store, checked_sync, cluster,
+};
+use penstock_cli::exit::{CommandError, Ending};
+use penstock_cli::local::{Invocation, Session, Variables};
+use penstock_cli::output::Streams;
+use penstock_controller::{ClusterSettings, SystemClock, connect};
+use penstock_domain::names::NamespaceName;
+use penstock_domain::ports::Clock as _;
+use penstock_domain::stores::StoreProbe as _;
+use penstock_observability::hardening::harden_process;
+use penstock_observability::metrics::Metrics;
+use penstock_observability::panics::hide_panic_payloads;
+use tokio::runtime::Builder;
+
+use super::world::World;
+use super::{OpenWorld, Purpose};
+
+/// Where the chart's README installs the operator.
+const USUAL_NAMESPACE: &str = "penstock";
+
+/// `penstock doctor`
+pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<Ending, Box<dyn Error>> {
+    hide_panic_payloads();
+    harden_process()?;
+    let mut streams = Streams::of_process();
+    let inputs = arguments.inputs();
+    let invocation = if inputs.paths.is_empty() {
+        None
+    } else {
+        let variables = Variables::of_process(std::env::vars_os());
+        Some(Invocation::read(&inputs, variables)?)
+    };
+    if let Some(invocation) = &invocation {
+        if inputs.reach.offline {
+            commands::offline(&invocation.touches, &mut streams)?;
+            return Ok(Ending::Done);
+        }
+        if !inputs.reach.quiet {
+            commands::announce(&invocation.touches, &mut streams);
+        }
+    }
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(OpenWorld::StartRuntime)?;
+    let diagnosis = runtime.block_on(async {
+        let mut diagnosis = Diagnosis::default();
+        if let Some(invocation) = invocation {
+            let given = (&inputs, &arguments.state, Purpose::Look);
+            let world = World::open(given, invocation).await?;
+            let findings = documents(&world.session, &world.registry).await;
+            diagnosis.findings.extend(findings);
+            world.close().await;
+        }
+        if arguments.looks_at_cluster() {
+            diagnosis.findings.extend(look_at_cluster(arguments).await?);
+        }
+        Ok::<_, OpenWorld>(diagnosis)
+    })?;
+    print(&diagnosis, arguments.output, &mut streams)?;
+    Ok(diagnosis.ending())
+}
+
+async fn documents(session: &Session, registry: &Arc<Registry>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for ((_, reference), document) in &session.invocation.documents.stores {
+        let begin = Instant::now();
+        let outcome = registry.check(&document.object).await;
+        let took = begin.elapsed();
+        let ahead = registry.clock_ahead(&document.object).await;
+        findings.extend(checked_store(reference, &outcome, (took, ahead)));
+    }
+    let looked = session.look_at_all(&[]).await;
+    let report = session.report(&looked).await;
+    findings.extend(report.syncs.iter().flat_map(checked_sync));
+    findings
+}
+
+async fn look_at_cluster(arguments: &DoctorArguments) -> Result<Vec<Finding>, OpenWorld> {
+    let reach = &arguments.reach;
+    let settings = ClusterSettings {
+        kubeconfig: reach.kubeconfig.clone(),
+        context: reach.context.clone(),
+    };
+    let connection = connect(&settings, &Arc::new(Metrics::new())).await?;
+    let api = ApiServer::new(connection.client, ApiServerLimits::default());
+    let usual = || NamespaceName::new(USUAL_NAMESPACE).ok();
+    let operator = reach.operator_namespace.clone().or_else(usual);
+    let place = ClusterPlace {
+        operator: operator.unwrap_or_else(|| arguments.namespace.clone()),
+        namespace: arguments.namespace.clone(),
+        now: SystemClock.now(),
+    };
+    Ok(cluster(&KubernetesFacts::new(api), &place).await)
+}
+
+fn print(
+    diagnosis: &Diagnosis,
+    form: OverviewForm,
+    streams: &mut Streams,
+) -> Result<(), CommandError> {
+    let page = match form {
+        OverviewForm::Text => diagnosis.text(streams.style),
+        OverviewForm::Json => diagnosis.json().map_err(CommandError::WriteJson)? + "\n",
+    };
+    streams
+        .out
+        .write_all(page.as_bytes())
+        .and_then(|()| streams.out.flush())
+        .map_err(CommandError::Print)
+}
