@@ -1,5 +1,6 @@
 //! The command line's verbs as a person types them: real processes, a real API server, a running operator.
 
+mod doctor;
 mod stores;
 mod syncs;
 

@@ -15,7 +15,7 @@ use super::super::{Outcome, testbed};
 use super::{MARKER, Told};
 
 /// A folder with the document of a store, and a path of its own in it.
-struct Desk {
+pub(super) struct Desk {
     vault: VaultClient,
     folder: TempDir,
     mount: String,
@@ -25,7 +25,7 @@ struct Desk {
 
 impl Desk {
     /// A store at `mount` whose token may do `capabilities` below the path.
-    async fn new(
+    pub(super) async fn new(
         testbed: &Testbed,
         (mount, case): (&str, &str),
         capabilities: &[&str],
@@ -70,15 +70,15 @@ impl Desk {
         Ok(desk)
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(super) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn item(&self, name: &str) -> String {
+    pub(super) fn item(&self, name: &str) -> String {
         format!("{}/{name}", self.path)
     }
 
-    async fn put(&self, name: &str, fields: Value) -> Outcome {
+    pub(super) async fn put(&self, name: &str, fields: Value) -> Outcome {
         self.vault
             .put_json(&self.mount, &self.item(name), fields)
             .await?;
@@ -93,7 +93,7 @@ impl Desk {
     }
 
     /// Runs a verb with `input` on standard input; whoever does not say `--reveal` sees no value.
-    async fn penstock(&self, arguments: &[&str], input: &str) -> Result<Told, Failure> {
+    pub(super) async fn penstock(&self, arguments: &[&str], input: &str) -> Result<Told, Failure> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_penstock"))
             .args(arguments)
             .args([
@@ -132,7 +132,7 @@ impl Desk {
     }
 }
 
-const ALL: &[&str] = &["create", "read", "update", "list"];
+pub(super) const ALL: &[&str] = &["create", "read", "update", "list"];
 
 #[tokio::test]
 async fn a_key_is_shown_and_set_and_everything_beside_it_stays() -> Outcome {
