@@ -9,7 +9,7 @@ use super::super::{Outcome, testbed};
 use super::penstock;
 use super::stores::{ALL, Desk};
 
-/// Nothing runs the Deployment of the chart here: the operator is a process beside the cluster.
+/// The stage has no Deployment: the operator is a process beside the cluster.
 #[tokio::test]
 async fn a_cluster_is_looked_at_with_ones_own_rights() -> Outcome {
     on_shared_stage(async |stage| {
@@ -23,7 +23,7 @@ async fn a_cluster_is_looked_at_with_ones_own_rights() -> Outcome {
                 "ok    definition secretsyncs.penstock.dev: there, and of this version",
                 "ok    definition clustersecretstores.penstock.dev: there, and of this version",
                 "you may approve SecretSyncs",
-                "replicas are available, version",
+                "there is no Deployment of it",
                 "penstock-0",
                 "holds the Lease",
                 "0 to note, 1 bad",

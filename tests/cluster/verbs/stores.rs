@@ -185,7 +185,7 @@ async fn a_key_is_shown_and_set_and_everything_beside_it_stays() -> Outcome {
         .expect(0, &["NEW added, 0 others"])?;
     desk.penstock(&["get", "openbao", &shop], "")
         .await?
-        .expect(0, &["version 4"])?;
+        .expect(0, &["version 3"])?;
     desk.penstock(&["get", "openboa", &shop], "")
         .await?
         .expect(1, &["Did you mean `openbao`?"])?;
