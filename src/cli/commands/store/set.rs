@@ -47,8 +47,8 @@ pub fn take_value(
 }
 
 fn drop_single_end(bytes: &mut Vec<u8>) {
-    let ends = bytes.iter().filter(|byte| **byte == b'\n').count();
-    if ends == 1 && bytes.last() == Some(&b'\n') {
+    let first_end = bytes.iter().position(|byte| *byte == b'\n');
+    if first_end.is_some_and(|at| at + 1 == bytes.len()) {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
             bytes.pop();
