@@ -1,11 +1,12 @@
 //! `penstock sync`.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
 
-use super::stage::{Stage, literals, marker};
+use super::stage::{Stage, literals, marker, shows_value};
 
 fn five() -> Vec<(&'static str, String)> {
     ["A", "B", "C", "D", "E"]
@@ -224,4 +225,76 @@ fn a_dry_run_is_the_plan() {
         stage.penstock("plan -f app.yaml -q").ended(2).stdout
     );
     assert_eq!(stage.files(), before);
+}
+
+/// The versions of the values in `app.env`; none where there is no file.
+fn versions(stage: &Stage) -> Option<BTreeSet<String>> {
+    let text = stage.read("app.env")?;
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains('=')).collect();
+    assert_eq!(lines.len(), 500, "no half of a file");
+    let version = |line: &&str| {
+        let version = line.rsplit('-').next().unwrap_or_default();
+        version.trim_end_matches(['"', '\'']).to_owned()
+    };
+    Some(lines.iter().map(version).collect())
+}
+
+#[test]
+fn killed_at_any_moment_it_leaves_the_old_or_the_new() {
+    let stage = Stage::new();
+    stage.file(
+        "app.yaml",
+        &literals(&[], "").replace("literal: {}", "file: {path: base.env}"),
+    );
+    let mut seen = BTreeSet::new();
+    for version in 0..8_usize {
+        let base: Vec<String> = (0..500)
+            .map(|key| format!("K{key}={}-{version}\n", marker("v")))
+            .collect();
+        stage.file("base.env", &base.concat());
+        let mut child = stage
+            .command("sync -f app.yaml -q")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The plan is printed just before the writing begins; what the run says afterwards comes when it is over.
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        assert!(
+            stdout
+                .lines()
+                .map(Result::unwrap)
+                .any(|line| line.starts_with("Plan:"))
+        );
+        if version % 2 == 1 {
+            child.kill().unwrap();
+        }
+        child.wait().unwrap();
+        if let Some(versions) = versions(&stage) {
+            assert_eq!(versions.len(), 1, "old or new, never both");
+            seen.extend(versions);
+        }
+    }
+    stage.penstock("sync -f app.yaml -q").ended(0);
+    assert_eq!(versions(&stage), Some(BTreeSet::from(["7".to_owned()])));
+    assert!(seen.len() >= 4, "those that were not killed have written");
+    stage.penstock("plan -f app.yaml -q").ended(0);
+}
+
+#[test]
+fn reads_writes_and_reveals_are_in_the_audit_trail() {
+    let stage = Stage::new();
+    stage.file("app.yaml", &sync_of(&five()));
+    stage.penstock("sync -f app.yaml -q --audit trail").ended(0);
+    stage
+        .penstock("exec -f app.yaml -q --audit trail -- true")
+        .ended(0);
+    let trail = stage.read("trail").unwrap();
+    assert!(!shows_value(&trail), "{trail}");
+    let actions: Vec<String> = trail
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["action"].to_string())
+        .collect();
+    assert_eq!(actions, ["\"read\"", "\"write\"", "\"read\"", "\"reveal\""]);
 }

@@ -89,6 +89,50 @@ async fn a_vault_is_read_and_what_it_gave_stays_when_it_is_gone() -> Outcome {
     Ok(())
 }
 
+#[tokio::test]
+async fn the_login_of_one_store_may_lie_in_another() -> Outcome {
+    let testbed = match shared().await {
+        Ok(testbed) => testbed,
+        Err(error) if error.is_missing() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let vault = testbed.openbao.client()?;
+    let paths = ["secret/data/cli-inner/*", "secret/metadata/cli-inner/*"];
+    vault.put_read_policy("cli-inner", &paths).await?;
+    let paths = ["secret/data/cli-outer/*", "secret/metadata/cli-outer/*"];
+    vault.put_read_policy("cli-outer", &paths).await?;
+    let inner = vault.create_token(&["cli-inner"], "1h", true).await?;
+    let outer = vault.create_token(&["cli-outer"], "1h", true).await?;
+    let login = serde_json::json!({"token": inner, "other": "x"});
+    vault.put_json("secret", "cli-outer/login", login).await?;
+    vault
+        .put_json(
+            "secret",
+            "cli-inner/app",
+            serde_json::json!({"TOKEN": marker("token")}),
+        )
+        .await?;
+    let stage = Stage::new().with("OUTER", &outer);
+    let authority = testbed.openbao.certificate_authority();
+    let inner = documents(&testbed.openbao.address(), authority, "fail")
+        .replace("cli/app", "cli-inner/app");
+    let outer = documents(&testbed.openbao.address(), authority, "fail");
+    let (_, outer) = outer.split_once("---").unwrap();
+    let outer = outer.replace("name: vault", "name: outer");
+    stage.file("app.yaml", &format!("{inner}---{outer}"));
+    let login = "--credential outer/token=env:OUTER --credential vault/token=store:outer/cli-outer/login#token";
+    stage
+        .penstock(&format!("sync -f app.yaml -q {login}"))
+        .ended(0);
+    assert!(stage.read("app.env").unwrap().contains(&marker("token")));
+    let run = stage.penstock(&format!(
+        "plan -f app.yaml -q {}",
+        login.replace("#token", "#missing")
+    ));
+    assert!(run.ended(1).stdout.contains("holds no such entry"));
+    Ok(())
+}
+
 #[test]
 fn a_vault_that_dies_in_the_middle_of_an_answer_changes_nothing() {
     for part in [

@@ -9,6 +9,7 @@
 //! - [`invocation`]: all of it together: the syncs that are meant, admitted.
 //! - [`live`]: whether an operator already looks after a sync.
 //! - [`content`]: what syncs hold, for verbs that hand it on.
+//! - [`progress`]: says what is waited for, when it takes long.
 //! - [`session`]: one run of the engine over them.
 //! - [`ports`]: ports for what this machine does not have.
 //!
@@ -21,6 +22,7 @@ mod credentials;
 mod invocation;
 mod live;
 mod ports;
+mod progress;
 mod session;
 mod touches;
 mod trust;
@@ -32,6 +34,7 @@ pub use self::credentials::{CredentialFlag, GivenCredential, LocalCredentials, S
 pub use self::invocation::{ChosenSync, Invocation, ReadInvocation};
 pub use self::live::{LiveSync, LiveSyncs, NoLiveSyncs};
 pub use self::ports::{AlwaysOpen, NoAudit, NoRecords, NoWorkloads};
+pub use self::progress::Told;
 pub use self::session::{Looked, Session, request};
 pub use self::touches::{Touch, Touches};
 pub use self::variables::{ReadVariables, Variables};

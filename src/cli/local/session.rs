@@ -6,7 +6,8 @@ use std::sync::{Arc, LazyLock};
 use futures::StreamExt as _;
 use penstock_domain::api::status::SecretSyncStatus;
 use penstock_domain::engine::{Approval, Engine, Memory, PassRequest, Prepared, Reading};
-use penstock_domain::names::TargetName;
+use penstock_domain::keys::InstallationKey;
+use penstock_domain::names::{SyncId, TargetName};
 
 use super::invocation::{ChosenSync, Invocation};
 use super::live::LiveSyncs;
@@ -24,6 +25,9 @@ static NOTHING_SEEN: BTreeMap<TargetName, penstock_domain::engine::Seen> = BTree
 pub struct Session {
     /// The engine.
     pub engine: Engine,
+    /// Keys that stand in for one that is not at hand, by sync: they name the installation that looks after its
+    /// targets, so that a plan can compare contents. Nothing is ever written with one of them.
+    pub standing_in: BTreeMap<SyncId, Arc<InstallationKey>>,
     /// What was asked.
     pub invocation: Invocation,
     /// What a cluster knows of these syncs.
@@ -108,9 +112,19 @@ impl Session {
         memory: &mut Memory,
         approval: Option<&Approval>,
     ) -> Prepared {
-        let gathered = self.engine.read(&chosen.sync, Reading::Now, memory).await;
+        let engine = self.engine_of(chosen);
+        let gathered = engine.read(&chosen.sync, Reading::Now, memory).await;
         let request = request(chosen, approval);
-        self.engine.prepare(request, gathered, memory).await
+        engine.prepare(request, gathered, memory).await
+    }
+
+    /// The engine, with the key that stands in for that of the sync.
+    fn engine_of(&self, chosen: &ChosenSync) -> Engine {
+        let mut engine = self.engine.clone();
+        if let Some(key) = self.standing_in.get(&chosen.sync.id) {
+            engine.key = Arc::clone(key);
+        }
+        engine
     }
 
     /// What would be done, for people.
@@ -125,21 +139,11 @@ impl Session {
         {
             let request = request(chosen, approval.as_ref());
             let restarts = self
-                .engine
+                .engine_of(chosen)
                 .foresee_restarts(request, prepared, memory)
                 .await;
-            // Without the right to look, nothing can be foreseen; the run itself says what was refused.
-            let restarts = restarts
-                .unwrap_or_default()
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            syncs.push(SyncReport::new(
-                chosen,
-                prepared,
-                restarts,
-                self.key_is_kept,
-            ));
+            let hashes = self.key_is_kept && !self.standing_in.contains_key(&chosen.sync.id);
+            syncs.push(SyncReport::new(chosen, prepared, &restarts, hashes));
         }
         PlanReport::new(syncs)
     }

@@ -129,6 +129,35 @@ mod tests {
         assert_eq!(plain("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\u{a}c");
     }
 
+    fn streams(answer: &'static str, person: bool) -> Streams {
+        Streams {
+            out: Box::new(io::sink()),
+            err: Box::new(io::sink()),
+            input: Box::new(answer.as_bytes()),
+            style: Style::default(),
+            error_style: Style::default(),
+            person,
+        }
+    }
+
+    #[test]
+    fn only_a_person_who_says_yes_has_said_yes() {
+        for (answer, person, agreed) in [
+            ("y\n", true, true),
+            ("YES\n", true, true),
+            ("\n", true, false),
+            ("", true, false),
+            ("yeah\n", true, false),
+            ("y\n", false, false),
+        ] {
+            assert_eq!(
+                streams(answer, person).confirm("delete?").unwrap(),
+                agreed,
+                "{answer:?}"
+            );
+        }
+    }
+
     #[test]
     fn without_colours_words_are_plain() {
         let (plain, colours) = (Style::default(), Style { colours: true });

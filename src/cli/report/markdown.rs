@@ -42,6 +42,9 @@ fn sync_section(page: &mut String, sync: &SyncReport) {
     for trouble in sync.problems.iter().chain(&sync.stale).chain(&sync.held) {
         trouble_item(page, trouble);
     }
+    for unknown in &sync.unknown {
+        line(page, &format!("- {}", words(unknown)));
+    }
     if sync.state == SyncState::Unchanged {
         return;
     }

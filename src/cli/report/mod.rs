@@ -12,6 +12,7 @@ use penstock_domain::fault::Fault;
 use penstock_domain::names::Key;
 use penstock_domain::plan::Plan;
 use penstock_domain::sync::ValidatedTarget;
+use penstock_domain::workload::WorkloadId;
 use serde::Serialize;
 
 pub use self::json::json;
@@ -21,6 +22,9 @@ use crate::local::ChosenSync;
 
 /// Digits of a content's hash that are shown.
 const SHOWN_DIGITS: usize = 8;
+
+/// What the record of another installation keeps to itself.
+const SEALED_ELSEWHERE: &str = "the record is sealed under another installation key: which keys would be deleted and which workloads would restart is not known here (`--key`)";
 
 /// What one run would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,6 +48,9 @@ pub struct SyncReport {
     /// Names this plan, for `--approve`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
+    /// What cannot be known here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
     /// Why the plan waits for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<Trouble>,
@@ -259,9 +266,18 @@ impl SyncReport {
     pub fn new(
         chosen: &ChosenSync,
         prepared: &Prepared,
-        restarts: Vec<String>,
+        restarts: &Result<Vec<WorkloadId>, Fault>,
         hashes: bool,
     ) -> Self {
+        let sealed = prepared
+            .is_sealed_elsewhere()
+            .then(|| SEALED_ELSEWHERE.to_owned());
+        let mut unknown: Vec<String> = sealed.into_iter().collect();
+        let refused = restarts.as_ref().err();
+        unknown.extend(
+            refused.map(|fault| format!("which workloads would restart is not known: {fault}")),
+        );
+        let restarts = restarts.iter().flatten().map(ToString::to_string).collect();
         let plan = prepared.plan();
         let differences = plan.map(|plan| plan.targets.as_slice()).unwrap_or_default();
         let targets: Vec<TargetReport> = differences
@@ -301,6 +317,7 @@ impl SyncReport {
             name: chosen.sync.id.name.to_string(),
             state,
             hash: plan.filter(|_| hashes).map(|plan| plan.hash.clone()),
+            unknown,
             held: held.map(|fault| Trouble {
                 hint: Some(way_out(plan.filter(|_| hashes))),
                 ..Trouble::from(fault)

@@ -53,6 +53,10 @@ impl Page {
         if let Some(held) = &sync.held {
             self.trouble(2, Tone::Change, held);
         }
+        for unknown in &sync.unknown {
+            let unknown = self.style.paint(Tone::Faint, &plain(unknown));
+            self.line(2, &unknown);
+        }
         if !sync.restarts.is_empty() {
             let restarts = plain(&sync.restarts.join(", "));
             self.line(2, &format!("would restart {restarts}"));

@@ -1,8 +1,10 @@
 //! Which installation key a verb uses.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use penstock_adapters::files::key::{
     MAX_KEY_TEXT, default_path, generate, load, load_or_create, parse,
@@ -10,7 +12,10 @@ use penstock_adapters::files::key::{
 use penstock_adapters::kubernetes::installation_key;
 use penstock_cli::arguments::{KeyOrigin, StateArguments};
 use penstock_cli::local::Invocation;
-use penstock_domain::keys::InstallationKey;
+use penstock_domain::keys::{InstallationId, InstallationKey, KEY_LENGTH};
+use penstock_domain::names::SyncId;
+use penstock_domain::ports::{Observation, Targets};
+use penstock_domain::sync::{Destination, ValidatedTarget};
 use zeroize::Zeroizing;
 
 use super::cluster::Cluster;
@@ -67,6 +72,43 @@ pub(super) async fn choose(
 /// Where the key of this machine lies.
 pub(super) fn usual_path() -> Option<PathBuf> {
     default_path(|name| std::env::var(name).ok())
+}
+
+/// For each sync whose targets in a cluster another installation looks after: a key that carries that installation's
+/// name, and nothing of its secret. A plan made with it compares contents; it opens no record.
+pub(super) async fn standing_in(
+    invocation: &Invocation,
+    targets: &dyn Targets,
+    own: &InstallationKey,
+) -> Result<BTreeMap<SyncId, Arc<InstallationKey>>, OpenWorld> {
+    let mut keys = BTreeMap::new();
+    for chosen in &invocation.syncs {
+        let id = &chosen.sync.id;
+        let in_cluster =
+            |target: &&ValidatedTarget| !matches!(target.destination, Destination::File(_));
+        let Some(target) = chosen.targets().find(in_cluster) else {
+            continue;
+        };
+        // A target that cannot be looked at is told by the engine.
+        let Ok(Observation::Present(object)) = targets.observe(id, target).await else {
+            continue;
+        };
+        let suffix = format!("/{id}");
+        let owner = object
+            .owner
+            .as_deref()
+            .and_then(|owner| owner.strip_suffix(&suffix));
+        let installation = owner.and_then(InstallationId::new);
+        if let Some(installation) = installation.filter(|other| other != own.installation()) {
+            let mut secret = Zeroizing::new([0; KEY_LENGTH]);
+            getrandom::fill(secret.as_mut_slice()).map_err(OpenWorld::ReadRandomness)?;
+            keys.insert(
+                id.clone(),
+                Arc::new(InstallationKey::new(*secret, installation)),
+            );
+        }
+    }
+    Ok(keys)
 }
 
 fn looked_for(found: Option<InstallationKey>) -> Result<ChosenKey, OpenWorld> {

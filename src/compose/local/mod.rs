@@ -42,6 +42,8 @@ pub(crate) enum OpenWorld {
     OpenAudit(#[from] OpenAudit),
     #[error(transparent)]
     Fault(#[from] Fault),
+    #[error("the operating system gives no random bytes")]
+    ReadRandomness(#[source] getrandom::Error),
     #[error("cannot make an installation key")]
     MakeKey(#[source] FileFailure),
     #[error("cannot read the installation key from {place}")]

@@ -1,5 +1,6 @@
 //! The ports of this machine, put together for one run.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use penstock_adapters::registry::Registry;
 use penstock_cli::arguments::{KeyOrigin, ReachArguments, RecordPlace, StateArguments};
 use penstock_cli::local::{
     AlwaysOpen, DocumentCatalog, Invocation, LocalCredentials, NoAudit, NoLiveSyncs, NoWorkloads,
-    Session,
+    Session, Told,
 };
 use penstock_controller::SystemClock;
 use penstock_domain::engine::Engine;
@@ -28,7 +29,7 @@ use penstock_observability::metrics::Metrics;
 
 use super::cluster::Cluster;
 use super::records::RecordPlaces;
-use super::{Given, OpenWorld, key};
+use super::{Given, OpenWorld, Purpose, key};
 
 /// The session, and what must be closed after it.
 pub(super) struct World {
@@ -61,16 +62,23 @@ impl World {
         let records = RecordPlaces::of(&invocation.syncs, state.record.as_ref(), cluster)?;
         let access = access(reach, reserved(state, &records));
         let registry = registry(reach, &invocation, cluster);
+        let sources: Arc<dyn Sources> = Arc::new(LocalSources {
+            files: FileSources::new(access.clone()),
+            environment: ProcessEnvironment::new(std::env::vars_os()),
+            stores: Arc::clone(&registry) as _,
+        });
+        let targets: Arc<dyn Targets> = Arc::new(LocalTargets {
+            files: FileTargets::new(access)?,
+            objects: cluster.map(objects),
+        });
+        // Whoever only looks may not have the key of the operator whose targets these are.
+        let standing_in = match (purpose, &state.key) {
+            (Purpose::Look, None) => key::standing_in(&invocation, &*targets, &key.key).await?,
+            _ => BTreeMap::new(),
+        };
         let ports = Ports {
-            sources: Arc::new(LocalSources {
-                files: FileSources::new(access.clone()),
-                environment: ProcessEnvironment::new(std::env::vars_os()),
-                stores: Arc::clone(&registry) as _,
-            }),
-            targets: Arc::new(LocalTargets {
-                files: FileTargets::new(access)?,
-                objects: cluster.map(objects),
-            }),
+            sources: Arc::new(Told::new(sources)),
+            targets: Arc::new(Told::new(targets)),
             records: Arc::new(records),
             workloads: workloads(cluster),
             clock: Arc::new(SystemClock),
@@ -86,6 +94,7 @@ impl World {
                 ports,
                 key: Arc::new(key.key),
             },
+            standing_in,
             invocation,
             live: cluster.map_or_else(|| Arc::new(NoLiveSyncs) as _, Cluster::live),
             key_is_kept: key.kept,

@@ -12,6 +12,7 @@ use crate::content::{self, Content, Gathered, Known, Notes};
 use crate::fault::Fault;
 use crate::names::{Key, TargetName};
 use crate::plan::{Plan, PlanInput};
+use crate::record::RecordState;
 use crate::report::Findings;
 use crate::secret::SecretValue;
 use crate::workload::WorkloadId;
@@ -28,6 +29,15 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Whether there is a record that another installation key sealed. What only it says is then not known: which
+    /// keys are ours that nobody wants any more, and what workloads started on.
+    pub fn is_sealed_elsewhere(&self) -> bool {
+        let loaded = self.loaded.as_ref();
+        loaded.is_some_and(|loaded| {
+            loaded.version.is_some() && loaded.state == RecordState::default()
+        })
+    }
+
     /// The plan; none when there is no content, or the record cannot be used.
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
@@ -152,7 +162,7 @@ impl Engine {
         Plan::make(input, revision, differences, &self.key)
     }
 
-    /// The workloads that carrying `prepared` out would restart.
+    /// The workloads that carrying `prepared` out would restart, as far as they may be looked at.
     pub async fn foresee_restarts(
         &self,
         request: PassRequest<'_>,
@@ -166,13 +176,16 @@ impl Engine {
             request,
             loaded,
             content: &prepared.content,
-            desired: BTreeMap::new(),
+            desired: prepared.desired.clone(),
             plan,
             unhindered: false,
         };
         let now = self.ports.clock.now();
         let (mut next, _) = next_record(&work, memory, now);
-        self.intend_restarts(&work, &mut next, now).await?;
+        let looked = self.intend_restarts(&work, &mut next, now).await?;
+        if let Some(refused) = looked.refused {
+            return Err(refused);
+        }
         let is_new = |uid: &str, marker: &str| {
             let former = loaded.state.restarts.get(uid);
             former.is_none_or(|former| former.marker != marker)

@@ -303,7 +303,7 @@ impl Engine {
 pub(super) struct Looked {
     workloads: Option<Vec<WorkloadView>>,
     /// Why nobody may look.
-    refused: Option<Fault>,
+    pub(super) refused: Option<Fault>,
 }
 
 type Changed = BTreeMap<TargetName, OwedRestart>;

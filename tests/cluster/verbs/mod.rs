@@ -1,6 +1,7 @@
 //! The command line's verbs as a person types them: real processes, a real API server, a running operator.
 
 mod doctor;
+mod documents;
 mod stores;
 mod syncs;
 

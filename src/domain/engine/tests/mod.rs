@@ -8,4 +8,5 @@ mod ownership;
 mod properties;
 mod restarts;
 mod safety;
+mod seam;
 mod steady;
