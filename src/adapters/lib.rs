@@ -4,9 +4,10 @@
 //! [`registry`] keeps them open and serves the ports. What lies on the machine itself is beside them in `local`.
 
 pub mod blocking;
-#[cfg(any(feature = "vault", feature = "kubernetes", feature = "infisical"))]
+#[cfg(feature = "stores")]
 mod credential_hash;
-#[cfg(any(feature = "vault", feature = "infisical"))]
+#[cfg(feature = "stores")]
+#[allow(dead_code, reason = "some systems count otherwise")]
 mod entries;
 #[cfg(feature = "files")]
 pub mod files;
@@ -24,13 +25,11 @@ pub mod providers;
 pub mod registry;
 #[cfg(feature = "kubernetes")]
 pub mod remote_objects;
-#[cfg(any(feature = "vault", feature = "infisical"))]
-#[cfg_attr(
-    not(all(feature = "vault", feature = "infisical")),
-    expect(dead_code, reason = "each system uses its part of a session")
-)]
+#[cfg(feature = "stores")]
+#[allow(dead_code, reason = "each system uses its part of a session")]
 mod session;
-#[cfg(any(feature = "vault", feature = "infisical"))]
+#[cfg(feature = "stores")]
+#[allow(dead_code, reason = "each system names its part of what can be named")]
 pub mod settings;
 pub mod shared_reads;
 #[cfg(feature = "vault")]

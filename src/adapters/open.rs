@@ -1,6 +1,7 @@
 //! What every kind of store looks like once it has been opened.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -11,9 +12,11 @@ use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::items::{Item, ItemState};
 use penstock_domain::names::NamespaceName;
 use penstock_domain::secret::SecretValue;
-use penstock_domain::stores::Capabilities;
 use penstock_domain::stores::access::{Reach, RemotePath};
+use penstock_domain::stores::{Capabilities, StoreObject};
 use penstock_domain::sync::{SourceOptions, ValidatedSource};
+
+use crate::providers::Reached;
 
 /// Everything that decides what a read returns, and nothing else: what selects and renames later is not
 /// part of it, so that syncs which differ only there share one read.
@@ -115,6 +118,33 @@ impl From<Fault> for StoreFailure {
             fault,
             blames_credentials: false,
         }
+    }
+}
+
+/// What each outside system gives to [`crate::providers`]: how the spec of a store becomes an opened store.
+#[async_trait]
+pub trait Adapter {
+    /// The system's member of `spec.provider`.
+    type Provider: Sync;
+
+    /// What a query may mean, in order of preference; the caller gets the first that it may ask. Decided from the
+    /// spec alone. `subject` names the store in faults.
+    fn propose(
+        subject: &str,
+        provider: &Self::Provider,
+        query: StoreQuery,
+    ) -> Result<Vec<Proposal>, Fault>;
+
+    /// Opens a store: its credentials are fetched, nobody logs in yet.
+    async fn open(
+        store: &StoreObject,
+        provider: &Self::Provider,
+        reached: &Reached,
+    ) -> Result<Arc<dyn OpenedStore>, StoreFailure>;
+
+    /// Whether answers depend on who asks, because the other side must consent.
+    fn needs_consent(_provider: &Self::Provider) -> bool {
+        false
     }
 }
 

@@ -4,21 +4,14 @@
 
 use std::sync::Arc;
 
-use penstock_domain::api::kubernetes::KubernetesProvider;
-use penstock_domain::api::source::ObjectKind;
 use penstock_domain::api::store::System;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::stores::{Credentials, DataObjects, StoreCatalog, StoreObject};
-use penstock_domain::sync::SourceOptions;
 
 use crate::http::client::HttpLayer;
-#[cfg(feature = "infisical")]
-use crate::infisical::InfisicalStore;
+#[cfg(feature = "stores")]
+use crate::open::Adapter;
 use crate::open::{OpenedStore, Proposal, StoreFailure, StoreQuery};
-#[cfg(feature = "kubernetes")]
-use crate::remote_objects::{OtherCluster, OtherNamespace};
-#[cfg(feature = "vault")]
-use crate::vault::VaultStore;
 
 /// What stores and sources are reached through.
 #[derive(Clone)]
@@ -33,6 +26,81 @@ pub struct Reached {
     pub objects: Arc<dyn DataObjects>,
 }
 
+/// One line for each system: its feature, its member of the one-of, its adapter.
+macro_rules! systems {
+    ($($feature:literal $system:ident => $adapter:path,)+) => {
+        /// What a query may mean, in order of preference; the caller gets the first that it may ask. Decided from
+        /// the spec alone.
+        #[cfg_attr(
+            not(any($(feature = $feature),+)),
+            expect(unused_variables, reason = "nothing is left to be asked")
+        )]
+        pub(crate) fn propose(
+            store: &StoreObject,
+            query: StoreQuery,
+        ) -> Result<Vec<Proposal>, Fault> {
+            match system(store)? {
+                $(
+                    #[cfg(feature = $feature)]
+                    System::$system(provider) => {
+                        <$adapter as Adapter>::propose(&store.reference.to_string(), provider, query)
+                    }
+                    #[cfg(not(feature = $feature))]
+                    missing @ System::$system(_) => Err(not_built(store, missing)),
+                )+
+            }
+        }
+
+        /// Opens a store: its credentials are fetched, nobody logs in yet.
+        #[cfg_attr(
+            not(any($(feature = $feature),+)),
+            expect(unused_variables, clippy::unused_async, reason = "nothing is left to be reached")
+        )]
+        pub(crate) async fn open(
+            store: &StoreObject,
+            reached: &Reached,
+        ) -> Result<Arc<dyn OpenedStore>, StoreFailure> {
+            match system(store)? {
+                $(
+                    #[cfg(feature = $feature)]
+                    System::$system(provider) => {
+                        <$adapter as Adapter>::open(store, provider, reached).await
+                    }
+                    #[cfg(not(feature = $feature))]
+                    missing @ System::$system(_) => Err(not_built(store, missing).into()),
+                )+
+            }
+        }
+
+        /// Whether the answers of a store depend on who asks, because the other side must consent.
+        pub(crate) fn needs_consent(store: &StoreObject) -> Result<bool, Fault> {
+            Ok(match system(store)? {
+                $(
+                    #[cfg(feature = $feature)]
+                    System::$system(provider) => <$adapter as Adapter>::needs_consent(provider),
+                    #[cfg(not(feature = $feature))]
+                    System::$system(_) => false,
+                )+
+            })
+        }
+
+        #[cfg(not(all($(feature = $feature),+)))]
+        fn not_built(store: &StoreObject, missing: System<'_>) -> Fault {
+            Fault::new(
+                FaultClass::NotSupported,
+                format!("{} spec.provider.{}", store.reference, missing.wire()),
+                "this build has no such provider",
+            )
+        }
+    };
+}
+
+systems! {
+    "vault" Vault => crate::vault::VaultStore,
+    "kubernetes" Kubernetes => crate::remote_objects::RemoteObjects,
+    "infisical" Infisical => crate::infisical::InfisicalStore,
+}
+
 fn system(store: &StoreObject) -> Result<System<'_>, Fault> {
     store.provider.variant().map_err(|error| {
         Fault::new(
@@ -41,102 +109,4 @@ fn system(store: &StoreObject) -> Result<System<'_>, Fault> {
             error.to_string(),
         )
     })
-}
-
-/// What a query may mean, in order of preference; the caller gets the first that it may ask. Decided from the
-/// spec alone.
-pub(crate) fn propose(store: &StoreObject, query: StoreQuery) -> Result<Vec<Proposal>, Fault> {
-    match system(store)? {
-        #[cfg(feature = "vault")]
-        System::Vault(provider) => VaultStore::propose(provider, query)
-            .map(|proposal| vec![proposal])
-            .map_err(|error| error.fault(&store.reference.to_string())),
-        #[cfg(feature = "infisical")]
-        System::Infisical(provider) => InfisicalStore::propose(provider, query)
-            .map_err(|error| error.fault(&store.reference.to_string())),
-        System::Kubernetes(_) => {
-            let mut proposal = Proposal::of(query);
-            if let SourceOptions::Kubernetes { config_map: true } = proposal.query.options {
-                proposal.kind = Some(ObjectKind::ConfigMap);
-            }
-            Ok(vec![proposal])
-        }
-        #[cfg(not(all(feature = "vault", feature = "infisical")))]
-        _ => Ok(vec![Proposal::of(query)]),
-    }
-}
-
-/// Opens a store: its credentials are fetched, nobody logs in yet.
-#[cfg_attr(
-    not(any(feature = "vault", feature = "kubernetes", feature = "infisical")),
-    expect(
-        unused_variables,
-        clippy::unused_async,
-        reason = "nothing is left to be reached"
-    )
-)]
-pub(crate) async fn open(
-    store: &StoreObject,
-    reached: &Reached,
-) -> Result<Arc<dyn OpenedStore>, StoreFailure> {
-    match system(store)? {
-        #[cfg(feature = "vault")]
-        System::Vault(provider) => {
-            let opened = VaultStore::open(store, provider, &reached.http, &reached.credentials)
-                .await
-                .map_err(|error| StoreFailure::from(error.fault(&store.reference.to_string())))?;
-            Ok(Arc::new(opened))
-        }
-        #[cfg(not(feature = "vault"))]
-        System::Vault(_) => Err(not_built(store, "vault").into()),
-        #[cfg(feature = "infisical")]
-        System::Infisical(provider) => {
-            let opened = InfisicalStore::open(store, provider, &reached.http, &reached.credentials)
-                .await
-                .map_err(|error| StoreFailure::from(error.fault(&store.reference.to_string())))?;
-            Ok(Arc::new(opened))
-        }
-        #[cfg(not(feature = "infisical"))]
-        System::Infisical(_) => Err(not_built(store, "infisical").into()),
-        #[cfg(feature = "kubernetes")]
-        System::Kubernetes(provider) => open_kubernetes(store, provider, reached).await,
-        #[cfg(not(feature = "kubernetes"))]
-        System::Kubernetes(_) => Err(not_built(store, "kubernetes").into()),
-    }
-}
-
-#[cfg(feature = "kubernetes")]
-async fn open_kubernetes(
-    store: &StoreObject,
-    provider: &KubernetesProvider,
-    reached: &Reached,
-) -> Result<Arc<dyn OpenedStore>, StoreFailure> {
-    if is_neighbour(provider) {
-        let opened = OtherNamespace::open(store, provider, &reached.objects)?;
-        return Ok(Arc::new(opened));
-    }
-    let opened = OtherCluster::open(store, provider, &reached.http, &reached.credentials).await?;
-    Ok(Arc::new(opened))
-}
-
-/// Whether the answers of a store depend on who asks, because the other side must consent.
-pub(crate) fn needs_consent(store: &StoreObject) -> Result<bool, Fault> {
-    Ok(match system(store)? {
-        System::Vault(_) | System::Infisical(_) => false,
-        System::Kubernetes(provider) => is_neighbour(provider),
-    })
-}
-
-/// Whether another namespace of this cluster is meant, and not another cluster.
-fn is_neighbour(provider: &KubernetesProvider) -> bool {
-    provider.kubeconfig_ref.is_none() && provider.server.is_none()
-}
-
-#[cfg(not(all(feature = "vault", feature = "kubernetes", feature = "infisical")))]
-fn not_built(store: &StoreObject, provider: &str) -> Fault {
-    Fault::new(
-        FaultClass::NotSupported,
-        format!("{} spec.provider.{provider}", store.reference),
-        "this build has no such provider",
-    )
 }

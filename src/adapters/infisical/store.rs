@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use penstock_domain::api::infisical::{Follow, InfisicalProvider};
 use penstock_domain::bundle::Snapshot;
+use penstock_domain::fault::Fault;
 use penstock_domain::stores::{Capabilities, Capability, Credentials, StoreObject};
 use penstock_domain::sync::SourceOptions;
 
@@ -15,7 +16,8 @@ use super::login::Login;
 use super::secrets::{Secrets, Single};
 use super::settings::Settings;
 use crate::http::client::{ClientSettings, HttpLayer};
-use crate::open::{OpenedStore, Proposal, StoreFailure, StoreQuery};
+use crate::open::{Adapter, OpenedStore, Proposal, StoreFailure, StoreQuery};
+use crate::providers::Reached;
 
 /// A project that has been opened: settings checked, credentials fetched, nobody logged in yet.
 pub struct InfisicalStore {
@@ -65,7 +67,7 @@ impl InfisicalStore {
                 imports,
                 references,
             } => (imports, references),
-            SourceOptions::Vault { .. } | SourceOptions::Kubernetes { .. } => {
+            _ => {
                 return Err(InfisicalError::ask(
                     "the only options of a store of Infisical are `options.infisical`",
                 ));
@@ -188,6 +190,30 @@ fn failure(error: &InfisicalError, subject: &str) -> StoreFailure {
     StoreFailure {
         fault: error.fault(subject),
         blames_credentials: error.blames_credentials(),
+    }
+}
+
+#[async_trait]
+impl Adapter for InfisicalStore {
+    type Provider = InfisicalProvider;
+
+    fn propose(
+        subject: &str,
+        provider: &InfisicalProvider,
+        query: StoreQuery,
+    ) -> Result<Vec<Proposal>, Fault> {
+        Self::propose(provider, query).map_err(|error| error.fault(subject))
+    }
+
+    async fn open(
+        store: &StoreObject,
+        provider: &InfisicalProvider,
+        reached: &Reached,
+    ) -> Result<Arc<dyn OpenedStore>, StoreFailure> {
+        let opened = Self::open(store, provider, &reached.http, &reached.credentials).await;
+        opened
+            .map(|opened| Arc::new(opened) as _)
+            .map_err(|error| error.fault(&store.reference.to_string()).into())
     }
 }
 

@@ -13,8 +13,59 @@ mod kubeconfig;
 mod namespace;
 mod query;
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use penstock_domain::api::kubernetes::KubernetesProvider;
+use penstock_domain::api::source::ObjectKind;
+use penstock_domain::fault::Fault;
+use penstock_domain::stores::StoreObject;
+use penstock_domain::sync::SourceOptions;
+
 pub use cluster::OtherCluster;
 pub use namespace::OtherNamespace;
+
+use crate::open::{Adapter, OpenedStore, Proposal, StoreFailure, StoreQuery};
+use crate::providers::Reached;
+
+/// Objects elsewhere: in another namespace, or in another cluster.
+pub enum RemoteObjects {}
+
+#[async_trait]
+impl Adapter for RemoteObjects {
+    type Provider = KubernetesProvider;
+
+    fn propose(
+        _subject: &str,
+        _provider: &KubernetesProvider,
+        query: StoreQuery,
+    ) -> Result<Vec<Proposal>, Fault> {
+        let mut proposal = Proposal::of(query);
+        if let SourceOptions::Kubernetes { config_map: true } = proposal.query.options {
+            proposal.kind = Some(ObjectKind::ConfigMap);
+        }
+        Ok(vec![proposal])
+    }
+
+    async fn open(
+        store: &StoreObject,
+        provider: &KubernetesProvider,
+        reached: &Reached,
+    ) -> Result<Arc<dyn OpenedStore>, StoreFailure> {
+        if Self::needs_consent(provider) {
+            let opened = OtherNamespace::open(store, provider, &reached.objects)?;
+            return Ok(Arc::new(opened));
+        }
+        let opened =
+            OtherCluster::open(store, provider, &reached.http, &reached.credentials).await?;
+        Ok(Arc::new(opened))
+    }
+
+    /// Another namespace of this cluster is meant, and not another cluster.
+    fn needs_consent(provider: &KubernetesProvider) -> bool {
+        provider.kubeconfig_ref.is_none() && provider.server.is_none()
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -39,7 +39,7 @@ impl ObjectQuery {
                 DataKind::Secret
             }
             SourceOptions::Kubernetes { config_map: true } => DataKind::ConfigMap,
-            SourceOptions::Vault { .. } | SourceOptions::Infisical { .. } => {
+            _ => {
                 return Err(refuse(
                     "the only options of a store of another namespace or cluster are `options.kubernetes`",
                 ));

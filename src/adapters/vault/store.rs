@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 use penstock_domain::api::vault::VaultProvider;
 use penstock_domain::bundle::Snapshot;
+use penstock_domain::fault::Fault;
 use penstock_domain::items::{Item, ItemState};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::RemotePath;
@@ -21,7 +22,10 @@ use super::login::{Login, Transport};
 use super::session::Session;
 use super::settings::{Settings, own_mount, parse_mount};
 use crate::http::client::{ClientSettings, HttpLayer};
-use crate::open::{ItemAddress, OpenedItems, OpenedStore, Proposal, StoreFailure, StoreQuery};
+use crate::open::{
+    Adapter, ItemAddress, OpenedItems, OpenedStore, Proposal, StoreFailure, StoreQuery,
+};
+use crate::providers::Reached;
 
 /// A Vault or OpenBao that has been opened: settings checked, credentials fetched, nobody logged in yet.
 pub struct VaultStore {
@@ -86,7 +90,7 @@ impl VaultStore {
             SourceOptions::Vault { mount: Some(mount) } => {
                 parse_mount(mount).ok_or_else(no_mount)?
             }
-            SourceOptions::Kubernetes { .. } | SourceOptions::Infisical { .. } => {
+            _ => {
                 return Err(VaultError::ask(
                     "the only options of a store of Vault are `options.vault`",
                 ));
@@ -151,6 +155,32 @@ fn failure(error: &VaultError, subject: &str) -> StoreFailure {
     StoreFailure {
         fault: error.fault(subject),
         blames_credentials: error.blames_credentials(),
+    }
+}
+
+#[async_trait]
+impl Adapter for VaultStore {
+    type Provider = VaultProvider;
+
+    fn propose(
+        subject: &str,
+        provider: &VaultProvider,
+        query: StoreQuery,
+    ) -> Result<Vec<Proposal>, Fault> {
+        Self::propose(provider, query)
+            .map(|proposal| vec![proposal])
+            .map_err(|error| error.fault(subject))
+    }
+
+    async fn open(
+        store: &StoreObject,
+        provider: &VaultProvider,
+        reached: &Reached,
+    ) -> Result<Arc<dyn OpenedStore>, StoreFailure> {
+        let opened = Self::open(store, provider, &reached.http, &reached.credentials).await;
+        opened
+            .map(|opened| Arc::new(opened) as _)
+            .map_err(|error| error.fault(&store.reference.to_string()).into())
     }
 }
 

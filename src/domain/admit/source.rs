@@ -7,11 +7,12 @@ use super::patterns::{pattern, replacement};
 use super::place::Place;
 use super::problems::Problems;
 use super::words::{keys, literal, member, object_name, path, word};
+use crate::api::one_of::ReadOneOf;
 use crate::api::select::{KeyCase as ApiCase, SourceSelect, TagSelect};
 use crate::api::shared::{MaskedText, StoreKind as ApiStoreKind, StoreRef};
 use crate::api::source::{
     self as api, Decode as ApiDecode, ExtractFormat as ApiFormat, ObjectKind,
-    OnUnavailable as ApiUnavailable,
+    OnUnavailable as ApiUnavailable, StoreOptions,
 };
 use crate::names::{Key, SourceName};
 use crate::render::PropertyPath;
@@ -201,9 +202,8 @@ fn options(
     let Some(options) = options else {
         return SourceOptions::None;
     };
-    match (&options.vault, &options.kubernetes, &options.infisical) {
-        (None, None, None) => SourceOptions::None,
-        (Some(vault), None, None) => SourceOptions::Vault {
+    match options.variant() {
+        Ok(StoreOptions::Vault(vault)) => SourceOptions::Vault {
             mount: vault.mount.as_deref().map(|mount| {
                 path(
                     problems,
@@ -212,17 +212,18 @@ fn options(
                 )
             }),
         },
-        (None, Some(kubernetes), None) => SourceOptions::Kubernetes {
+        Ok(StoreOptions::Kubernetes(kubernetes)) => SourceOptions::Kubernetes {
             config_map: kubernetes.kind.unwrap_or_default() == ObjectKind::ConfigMap,
         },
-        (None, None, Some(infisical)) => SourceOptions::Infisical {
+        Ok(StoreOptions::Infisical(infisical)) => SourceOptions::Infisical {
             imports: infisical.imports,
             references: infisical.references,
         },
-        _ => {
+        Err(ReadOneOf::Nothing { .. }) => SourceOptions::None,
+        Err(several @ ReadOneOf::Several { .. }) => {
             problems.invalid(
                 format!("{field}.options"),
-                "options belong to one store: set only one of vault, kubernetes, infisical",
+                format!("options belong to one store: {several}"),
             );
             SourceOptions::None
         }

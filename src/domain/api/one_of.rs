@@ -50,6 +50,15 @@ macro_rules! one_of {
             $($(#[$variant_doc])* $variant(&'a $type),)+
         }
 
+        impl $enum<'_> {
+            /// The member's name, as it is written on the wire.
+            pub const fn wire(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $wire,)+
+                }
+            }
+        }
+
         impl $struct {
             /// The members of the one-of, as they are written on the wire.
             pub const MEMBERS: &'static [&'static str] = &[$($wire),+];

@@ -258,7 +258,7 @@ pub struct SkipWhen {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = at_most_one(&["vault", "kubernetes", "infisical"], "options belong to one store"),
+    validation = at_most_one(SourceOptions::MEMBERS, "options belong to one store"),
 )]
 pub struct SourceOptions {
     /// For a store whose provider is `vault`.
@@ -270,6 +270,18 @@ pub struct SourceOptions {
     /// For a store whose provider is `infisical`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub infisical: Option<InfisicalSourceOptions>,
+}
+
+one_of! {
+    /// Whose options they are.
+    SourceOptions => StoreOptions {
+        /// Vault or OpenBao.
+        Vault(VaultSourceOptions) = vault "vault",
+        /// Another namespace or cluster.
+        Kubernetes(KubernetesSourceOptions) = kubernetes "kubernetes",
+        /// Infisical.
+        Infisical(InfisicalSourceOptions) = infisical "infisical",
+    }
 }
 
 /// Options of a source in Vault or OpenBao.

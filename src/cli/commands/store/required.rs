@@ -86,9 +86,7 @@ fn of_source(
         keys.ok_or("its `rename` cannot be undone to tell what keys are called in the store")?;
     let mount = match &source.options {
         SourceOptions::Vault { mount } => mount.clone(),
-        SourceOptions::None
-        | SourceOptions::Kubernetes { .. }
-        | SourceOptions::Infisical { .. } => None,
+        _ => None,
     };
     let place = ItemPlace {
         namespace: sync.id.namespace.clone(),
