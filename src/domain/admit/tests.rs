@@ -313,7 +313,7 @@ const BAD_SOURCES: &[(&str, &str)] = &[
     ),
     (
         "{name: v, store: {name: s}, options: {vault: {}, kubernetes: {}}}",
-        ".options: options belong to one store: set only one of vault, infisical",
+        ".options: options belong to one store: set only one of vault, kubernetes",
     ),
     (
         "{name: v, store: {name: s}, select: {matching: \"(\"}}",
