@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use penstock_adapters::blocking::BlockingThread;
+use penstock_adapters::http::ambient::Ambient;
 use penstock_adapters::http::client::HttpLayer;
 use penstock_adapters::kubernetes::installation_key;
 use penstock_adapters::kubernetes::{
@@ -224,7 +225,10 @@ fn adapters(
         Arc::new(HookReceiver::new(world, credentials, Arc::new(SystemClock)))
     });
     let registry = Arc::new(Registry::new(Reached {
-        http: Arc::new(HttpLayer::new(arguments.egress_allow.clone())),
+        http: Arc::new(
+            HttpLayer::new(arguments.egress_allow.clone())
+                .with_ambient(Ambient::of_process(std::env::vars_os())),
+        ),
         catalog: Arc::clone(&process.world) as _,
         credentials: Arc::clone(&readers) as _,
         objects: readers,

@@ -75,6 +75,10 @@
 //!   divided. Shards, and limits divided by their number, come with the issue that lets replicas share the work.
 //! * *Rendering is pure, and who calls chooses the thread*: templates that hash passwords are handed to
 //!   [`ports::Offload`], which does one at a time where nobody waits; all else is rendered on the spot.
+//! * *The operator's own identity at a cloud is behind one gate* (`http::ambient` of the adapters): variables,
+//!   token files and metadata services of the process are asked through a grant that only a ClusterSecretStore
+//!   with `identity: operator` gets. Their addresses are constants or stand in the process's own environment,
+//!   and each client of one reaches exactly that address. The policy of stores is unchanged: it refuses them.
 //! * *A lost record is rebuilt from what is provably ours*: our owner tag, or the uid in status. Keys that are
 //!   not in the content are then nobody's and stay.
 

@@ -1,5 +1,6 @@
 //! The client of one store, and the layer that makes such clients.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::MAX_BODY_BYTES;
+use super::ambient::Ambient;
 use super::budget::{BudgetShare, ByteBudget, Place, SMALL_BODY_BYTES};
 use super::egress::{EgressPolicy, Origin, Transport};
 use super::endpoint::Endpoint;
@@ -36,6 +38,7 @@ pub struct HttpLayer {
     budget: ByteBudget,
     system: SystemAuthorities,
     lookup: Arc<dyn Lookup>,
+    ambient: Ambient,
 }
 
 /// What one store's client is made of.
@@ -83,12 +86,33 @@ impl HttpLayer {
             budget: ByteBudget::default(),
             system: SystemAuthorities::default(),
             lookup,
+            ambient: Ambient::default(),
         }
+    }
+
+    /// The same with an identity of the process itself; without one there is none.
+    #[must_use]
+    pub fn with_ambient(mut self, ambient: Ambient) -> Self {
+        self.ambient = ambient;
+        self
+    }
+
+    /// The identity of the process itself, which serves only those to whom it is granted.
+    pub fn ambient(&self) -> &Ambient {
+        &self.ambient
     }
 
     /// A client for one store. Nothing is sent yet.
     pub fn client(&self, settings: &ClientSettings<'_>) -> Result<HttpClient, OpenClient> {
         let policy = EgressPolicy::new(settings.origin, Arc::clone(&self.allowed));
+        self.client_under(policy, settings)
+    }
+
+    pub(super) fn client_under(
+        &self,
+        policy: EgressPolicy,
+        settings: &ClientSettings<'_>,
+    ) -> Result<HttpClient, OpenClient> {
         let endpoint = Endpoint::parse(settings.address, &policy).map_err(OpenClient::Address)?;
         let server_name = settings.tls.server_name.as_deref();
         let target = match server_name {
@@ -159,9 +183,10 @@ fn named(endpoint: &Endpoint, name: &str) -> Result<Endpoint, ConfigureTls> {
 pub struct Request {
     method: Method,
     segments: Vec<String>,
-    query: Vec<(&'static str, String)>,
+    query: Vec<(Cow<'static, str>, String)>,
     headers: HeaderMap,
     body: Option<Zeroizing<Vec<u8>>>,
+    only_reads: bool,
 }
 
 impl Request {
@@ -173,6 +198,16 @@ impl Request {
             query: Vec::new(),
             headers: HeaderMap::new(),
             body: None,
+            only_reads: true,
+        }
+    }
+
+    /// A PUT without a body that changes nothing, such as the one that opens a session with a metadata service.
+    pub fn put_nothing<S: Into<String>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            method: Method::PUT,
+            body: Some(Zeroizing::default()),
+            ..Self::get(segments)
         }
     }
 
@@ -181,19 +216,43 @@ impl Request {
         segments: impl IntoIterator<Item = S>,
         json: Zeroizing<Vec<u8>>,
     ) -> Self {
+        Self::post_as(segments, "application/json", json)
+    }
+
+    /// As [`Self::post`], of another type of content.
+    pub fn post_as<S: Into<String>>(
+        segments: impl IntoIterator<Item = S>,
+        content_type: &'static str,
+        body: Zeroizing<Vec<u8>>,
+    ) -> Self {
         let mut request = Self::get(segments);
         request.method = Method::POST;
-        request.body = Some(json);
+        request.body = Some(body);
+        request.only_reads = false;
         request
             .headers
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         request
+    }
+
+    /// The same, known to read only: it may be sent more than once.
+    #[must_use]
+    pub fn that_only_reads(mut self) -> Self {
+        self.only_reads = true;
+        self
     }
 
     /// Adds a query parameter. Never a credential: URLs end up in logs.
     #[must_use]
     pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.query.push((name, value.into()));
+        self.query.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a query parameter whose name somebody else has chosen.
+    #[must_use]
+    pub(super) fn query_as(mut self, (name, value): (String, String)) -> Self {
+        self.query.push((name.into(), value));
         self
     }
 
@@ -218,6 +277,11 @@ impl Request {
     }
 
     fn changes_nothing(&self) -> bool {
+        self.only_reads
+    }
+
+    /// Whether it survives a redirect that turns every method into a GET.
+    fn is_get(&self) -> bool {
         self.method == Method::GET
     }
 }
@@ -266,6 +330,11 @@ impl HttpClient {
     /// The host, for messages.
     pub fn host(&self) -> &str {
         self.endpoint.host()
+    }
+
+    /// What the `Host` header of its requests says, for those who sign it.
+    pub fn authority(&self) -> String {
+        self.endpoint.authority()
     }
 
     /// Leaves the store alone for `wait`, which it asks for elsewhere than in the header.
@@ -322,7 +391,7 @@ impl HttpClient {
         let query: Vec<_> = request
             .query
             .iter()
-            .map(|(name, value)| (*name, value.as_str()))
+            .map(|(name, value)| (&**name, value.as_str()))
             .collect();
         let mut url = self
             .target
@@ -379,7 +448,7 @@ fn location(
 ) -> Result<Option<String>, SendRequest> {
     let repeats = match response.status().as_u16() {
         307 | 308 => true,
-        301..=303 => request.changes_nothing(),
+        301..=303 => request.is_get(),
         _ => return Ok(None),
     };
     let location = response

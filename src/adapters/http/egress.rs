@@ -63,6 +63,8 @@ pub enum Refusal {
     Tunnel,
     /// Plain http to an address that is not on the administrator's list.
     PlainText,
+    /// Another address than that of the one credential service that was to be asked.
+    Other,
 }
 
 impl fmt::Display for Refusal {
@@ -78,6 +80,7 @@ impl fmt::Display for Refusal {
             Self::Reserved => "a reserved address",
             Self::Tunnel => "an address of a tunnel",
             Self::PlainText => "reached by plain http",
+            Self::Other => "another than that of the credential service",
         })
     }
 }
@@ -85,19 +88,34 @@ impl fmt::Display for Refusal {
 /// Decides which addresses one store may connect to.
 #[derive(Debug, Clone)]
 pub struct EgressPolicy {
-    origin: Origin,
-    allowed: Arc<[IpNet]>,
+    rule: Rule,
+}
+
+#[derive(Debug, Clone)]
+enum Rule {
+    /// Addresses that a store names.
+    Judged {
+        origin: Origin,
+        allowed: Arc<[IpNet]>,
+    },
+    /// One credential service of the operator's own surroundings, and nothing else.
+    Only(IpAddr),
 }
 
 impl EgressPolicy {
     /// The policy for addresses chosen by `origin`; `allowed` is the administrator's list (`--egress-allow`).
     pub fn new(origin: Origin, allowed: Arc<[IpNet]>) -> Self {
-        Self { origin, allowed }
+        Self {
+            rule: Rule::Judged { origin, allowed },
+        }
     }
 
-    /// Who chose the addresses.
-    pub fn origin(&self) -> Origin {
-        self.origin
+    /// The policy of a client for one credential service: the operator's own identity is asked for there. No
+    /// store can come by it: it is made where [`super::ambient`] has granted that identity.
+    pub(super) fn only(address: IpAddr) -> Self {
+        Self {
+            rule: Rule::Only(address),
+        }
     }
 
     /// Whether a connection to `address` may be made.
@@ -105,11 +123,16 @@ impl EgressPolicy {
     /// Metadata services stay closed to everybody, under a listed range too: only an entry that names
     /// exactly that one address opens it.
     pub fn permits(&self, address: IpAddr, transport: Transport) -> Result<(), Refusal> {
+        let (origin, allowed) = match &self.rule {
+            Rule::Only(only) if *only == address => return Ok(()),
+            Rule::Only(_) => return Err(Refusal::Other),
+            Rule::Judged { origin, allowed } => (*origin, allowed),
+        };
         let faces = faces(address);
-        if faces.iter().any(|face| is_metadata(*face)) && !self.names_exactly(&faces) {
+        if faces.iter().any(|face| is_metadata(*face)) && !names_exactly(allowed, &faces) {
             return Err(Refusal::Metadata);
         }
-        if self.origin == Origin::Administrator || self.lists(&faces) {
+        if origin == Origin::Administrator || lists(allowed, &faces) {
             return Ok(());
         }
         if transport == Transport::Plain {
@@ -120,18 +143,18 @@ impl EgressPolicy {
             .find_map(|face| special(*face))
             .map_or(Ok(()), Err)
     }
+}
 
-    fn lists(&self, faces: &[IpAddr]) -> bool {
-        self.allowed
-            .iter()
-            .any(|range| faces.iter().any(|face| range.contains(face)))
-    }
+fn lists(allowed: &[IpNet], faces: &[IpAddr]) -> bool {
+    allowed
+        .iter()
+        .any(|range| faces.iter().any(|face| range.contains(face)))
+}
 
-    fn names_exactly(&self, faces: &[IpAddr]) -> bool {
-        self.allowed.iter().any(|range| {
-            range.prefix_len() == range.max_prefix_len() && faces.contains(&range.addr())
-        })
-    }
+fn names_exactly(allowed: &[IpNet], faces: &[IpAddr]) -> bool {
+    allowed
+        .iter()
+        .any(|range| range.prefix_len() == range.max_prefix_len() && faces.contains(&range.addr()))
 }
 
 /// The address, and the IPv4 address inside it where there is one.
@@ -236,6 +259,14 @@ const METADATA: [IpAddr; 9] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
+
+/// Whether a service that hands out credentials may listen at `address`: a known one, the machine itself, the
+/// local link. It decides over addresses of the operator's own environment only.
+pub(super) fn may_serve_credentials(address: IpAddr) -> bool {
+    is_metadata(address)
+        || address.is_loopback()
+        || matches!(address, IpAddr::V4(address) if address.is_link_local())
+}
 
 fn is_metadata(address: IpAddr) -> bool {
     METADATA.contains(&address)
@@ -399,6 +430,21 @@ mod tests {
         let exact = policy(Origin::Namespace, &["169.254.169.254/32"]);
         assert_eq!(judge(&exact, "169.254.169.254"), Ok(()));
         assert_eq!(judge(&exact, "169.254.170.2"), Err(Refusal::Metadata));
+    }
+
+    #[test]
+    fn the_client_of_a_credential_service_reaches_nothing_else() {
+        let policy = EgressPolicy::only("169.254.170.23".parse().unwrap());
+        let plain = |address: &str| policy.permits(address.parse().unwrap(), Transport::Plain);
+        assert_eq!(plain("169.254.170.23"), Ok(()));
+        for other in [
+            "169.254.169.254",
+            "127.0.0.1",
+            "1.1.1.1",
+            "::ffff:a9fe:aa17",
+        ] {
+            assert_eq!(plain(other), Err(Refusal::Other), "{other}");
+        }
     }
 
     #[test]

@@ -10,9 +10,12 @@
 //!   [`budget`], JSON has a depth, waits have a ceiling. Compression is neither asked for nor accepted.
 //! - **Patience**: requests that change nothing are tried again after faults that pass by themselves;
 //!   `Retry-After` holds back the whole store; each store has its concurrency and its pace.
+//! - **The operator's own identity** is behind [`ambient`]: a closed list of credential services, whose
+//!   addresses come from constants and the process's own environment, for those stores alone that may use it.
 //! - **Silence**: credentials travel in headers that are marked sensitive and in bodies, never in URLs;
 //!   errors hold a status, the host and our own sentence, never the text of an answer.
 
+pub mod ambient;
 pub mod budget;
 pub mod client;
 pub mod egress;

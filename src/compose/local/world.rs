@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use penstock_adapters::blocking::BlockingThread;
 use penstock_adapters::files::{FileAccess, FileSources, FileTargets, GithubFiles};
+use penstock_adapters::http::ambient::Ambient;
 use penstock_adapters::http::client::HttpLayer;
 use penstock_adapters::kubernetes::{KubernetesTargets, KubernetesWorkloads};
 use penstock_adapters::local::{LocalSources, LocalTargets};
@@ -132,7 +133,7 @@ pub(super) fn registry(
     let catalog =
         DocumentCatalog::new(&invocation.documents, invocation.operator_namespace.clone());
     let registry = Arc::new(Registry::new(Reached {
-        http: Arc::new(HttpLayer::new(egress(reach))),
+        http: Arc::new(HttpLayer::new(egress(reach)).with_ambient(ambient())),
         catalog: Arc::new(catalog),
         credentials: Arc::clone(&credentials) as _,
         objects: Arc::clone(&credentials) as _,
@@ -140,6 +141,12 @@ pub(super) fn registry(
     let stores: Weak<Registry> = Arc::downgrade(&registry);
     credentials.read_stores_through(stores as Weak<dyn Sources>);
     registry
+}
+
+/// The identity of the person who runs the command, at the clouds.
+fn ambient() -> Ambient {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    Ambient::of_process(std::env::vars_os()).of_person(home.map(PathBuf::from))
 }
 
 /// Where stores may be besides public addresses. Whoever runs a command on a machine administers its reach: without
