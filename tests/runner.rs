@@ -4,4 +4,5 @@ mod architecture;
 mod cli;
 mod clients;
 mod cluster;
+mod examples;
 mod files;

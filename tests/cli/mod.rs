@@ -12,3 +12,5 @@ mod sync;
 mod trust;
 mod vault;
 mod wrong;
+
+pub(crate) use self::stage::{marker, shows_value};

@@ -20,12 +20,12 @@ const MARK: &str = "hunter2";
 const KEY: &str = "penstock-key-1 stage-installation BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
 /// A value that must never be printed.
-pub(super) fn marker(name: &str) -> String {
+pub(crate) fn marker(name: &str) -> String {
     format!("{MARK}-{name}")
 }
 
 /// Whether `text` shows a value, as it is or in base64, which hides nothing.
-pub(super) fn shows_value(text: &str) -> bool {
+pub(crate) fn shows_value(text: &str) -> bool {
     use base64::Engine as _;
     // The three ways in which base64 can begin within a longer text.
     let encoded = (0..3).map(|shift| {

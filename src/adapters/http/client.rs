@@ -219,6 +219,16 @@ impl Request {
         Self::post_as(segments, "application/json", json)
     }
 
+    /// The same with the method PATCH.
+    pub fn patch<S: Into<String>>(
+        segments: impl IntoIterator<Item = S>,
+        json: Zeroizing<Vec<u8>>,
+    ) -> Self {
+        let mut request = Self::post(segments, json);
+        request.method = Method::PATCH;
+        request
+    }
+
     /// As [`Self::post`], of another type of content.
     pub fn post_as<S: Into<String>>(
         segments: impl IntoIterator<Item = S>,

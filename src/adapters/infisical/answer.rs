@@ -284,6 +284,60 @@ fn secret(row: Row, folder: Option<&str>, asked: &RemotePath) -> Result<Secret, 
     })
 }
 
+/// What became of a change: done, or waiting for an approval, which is 200 as well
+/// (`v4/secret-router.ts`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    Pending,
+}
+
+/// Reads the answer to a change.
+pub(super) fn outcome(body: &[u8]) -> Result<Outcome, Rejection> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow, default)]
+        approval: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        secret: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        secrets: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        folder: Option<&'a RawValue>,
+    }
+    let answer: Answer<'_> = read(body)?;
+    match answer {
+        Answer {
+            approval: Some(_), ..
+        } => Ok(Outcome::Pending),
+        Answer {
+            secret: None,
+            secrets: None,
+            folder: None,
+            ..
+        } => Err(Rejection::Unbelievable(200)),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+/// The names of the folders in a folder (`v2/folder-router.ts`, `v1/secret-folder-router.ts`).
+pub(super) fn folders(body: &[u8]) -> Result<Vec<String>, Rejection> {
+    #[derive(Deserialize)]
+    struct Listing {
+        folders: Vec<Folder>,
+    }
+    #[derive(Deserialize)]
+    struct Folder {
+        name: String,
+    }
+    let listing: Listing = read(body)?;
+    Ok(listing
+        .folders
+        .into_iter()
+        .map(|folder| folder.name)
+        .collect())
+}
+
 /// The id of the project that a look-up by id or slug found. Both answer with the project; by id it lies one
 /// level deeper, under a name that differs by release.
 pub(super) fn project(body: &[u8]) -> Result<Project, Rejection> {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::answer::{self, Rejection};
 use super::error::InfisicalError;
 use super::login::Login;
@@ -21,6 +23,30 @@ pub(super) struct Resource {
     pub(super) name: String,
     /// The tag of an earlier answer, for which there may be no other.
     pub(super) tag: Option<String>,
+}
+
+/// What is changed: segments below the address, a body of JSON, and a name for it in messages.
+pub(super) struct Change {
+    pub(super) method: ChangeMethod,
+    pub(super) segments: Vec<String>,
+    pub(super) body: Zeroizing<Vec<u8>>,
+    pub(super) name: String,
+}
+
+/// How something is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChangeMethod {
+    /// It is made.
+    Post,
+    /// It is there, and becomes another.
+    Patch,
+}
+
+/// One request.
+#[derive(Clone, Copy)]
+enum Ask<'a> {
+    Read(&'a Resource),
+    Change(&'a Change),
 }
 
 impl Client {
@@ -56,12 +82,30 @@ impl Client {
             .map_err(|rejection| InfisicalError::read(&resource.name, rejection, &response))
     }
 
+    /// Sends a change, and understands the answer. A change is sent again after a dead token only: it was refused
+    /// before anything was done.
+    pub(super) async fn change<T>(
+        &self,
+        change: &Change,
+        understand: impl Fn(&[u8]) -> Result<T, Rejection>,
+    ) -> Result<T, InfisicalError> {
+        let response = self.ask(Ask::Change(change)).await?;
+        answer::good(response.status.as_u16(), response.body())
+            .and_then(understand)
+            .map_err(|rejection| InfisicalError::write(&change.name, rejection, &response))
+    }
+
+    /// Asks for a resource, whatever the answer.
+    pub(super) async fn get(&self, resource: &Resource) -> Result<Response, InfisicalError> {
+        self.ask(Ask::Read(resource)).await
+    }
+
     /// The server says whether it is the token that is dead: one new login, one more try. A token that is
     /// refused when it has just been given out answers nobody for a while.
-    pub(super) async fn get(&self, resource: &Resource) -> Result<Response, InfisicalError> {
+    async fn ask(&self, ask: Ask<'_>) -> Result<Response, InfisicalError> {
         let login = self.tokens.issuer();
         let token = self.tokens.token().await?;
-        let response = self.get_with(resource, &token).await?;
+        let response = self.ask_with(ask, &token).await?;
         if !is_dead(&response) {
             return Ok(response);
         }
@@ -71,7 +115,7 @@ impl Client {
             token
         } else {
             let newer = self.tokens.successor(&token).await?;
-            let response = self.get_with(resource, &newer).await?;
+            let response = self.ask_with(ask, &newer).await?;
             if !is_dead(&response) {
                 return Ok(response);
             }
@@ -80,6 +124,30 @@ impl Client {
         let error = login.refused_token();
         self.tokens.reject(&last, &error);
         Err(error)
+    }
+
+    async fn ask_with(&self, ask: Ask<'_>, token: &Token) -> Result<Response, InfisicalError> {
+        match ask {
+            Ask::Read(resource) => self.get_with(resource, token).await,
+            Ask::Change(change) => self.change_with(change, token).await,
+        }
+    }
+
+    async fn change_with(
+        &self,
+        change: &Change,
+        token: &Token,
+    ) -> Result<Response, InfisicalError> {
+        let segments = change.segments.iter().map(String::as_str);
+        let body = change.body.clone();
+        let request = match change.method {
+            ChangeMethod::Post => Request::post(segments, body),
+            ChangeMethod::Patch => Request::patch(segments, body),
+        };
+        self.tokens
+            .issuer()
+            .send(request, Some(token.value()))
+            .await
     }
 
     async fn get_with(

@@ -45,6 +45,34 @@ pub enum InfisicalError {
         /// What the server says.
         rejection: AnyRejection,
     },
+    /// The server rejects a change of `path`.
+    #[error("change {path}")]
+    Write {
+        /// Environment and folder.
+        path: String,
+        /// What the server says.
+        rejection: AnyRejection,
+    },
+    /// A policy of the project lets somebody else decide about the change.
+    #[error("change {path}, which waits for an approval")]
+    Pending {
+        /// Environment and folder.
+        path: String,
+    },
+    /// What lies there is not what was seen.
+    #[error("change {path}, which somebody else has changed")]
+    Changed {
+        /// Environment and folder.
+        path: String,
+    },
+    /// Infisical would keep another value than this.
+    #[error("write {name}: {message}")]
+    Value {
+        /// The secret's name.
+        name: String,
+        /// Why.
+        message: &'static str,
+    },
     /// The server rejects the look-up of the project.
     #[error("find the project")]
     FindProject {
@@ -81,13 +109,21 @@ pub struct AnyRejection(Rejection);
 impl InfisicalError {
     /// A rejection, with the wait that the answer asks for.
     pub(super) fn read(path: impl Into<String>, rejection: Rejection, response: &Response) -> Self {
-        let rejection = match rejection {
-            Rejection::Throttled(_) => Rejection::Throttled(Some(wait_of(response))),
-            other => other,
-        };
         Self::Read {
             path: path.into(),
-            rejection: AnyRejection(rejection),
+            rejection: AnyRejection(with_wait(rejection, response)),
+        }
+    }
+
+    /// The same of a change.
+    pub(super) fn write(
+        path: impl Into<String>,
+        rejection: Rejection,
+        response: &Response,
+    ) -> Self {
+        Self::Write {
+            path: path.into(),
+            rejection: AnyRejection(with_wait(rejection, response)),
         }
     }
 
@@ -104,7 +140,9 @@ impl InfisicalError {
     /// which the identity may not look up.
     pub(super) fn concerns_one_api(&self) -> bool {
         match self {
-            Self::Read { rejection, .. } => rejection.0 == Rejection::NoRoute,
+            Self::Read { rejection, .. } | Self::Write { rejection, .. } => {
+                rejection.0 == Rejection::NoRoute
+            }
             Self::FindProject { rejection } => {
                 matches!(rejection.0, Rejection::NoRoute | Rejection::Denied)
             }
@@ -131,7 +169,9 @@ impl InfisicalError {
     /// What the server says, where it answered.
     pub(super) fn rejection(&self) -> Option<&Rejection> {
         match self {
-            Self::Read { rejection, .. } | Self::FindProject { rejection } => Some(&rejection.0),
+            Self::Read { rejection, .. }
+            | Self::Write { rejection, .. }
+            | Self::FindProject { rejection } => Some(&rejection.0),
             _ => None,
         }
     }
@@ -149,6 +189,20 @@ impl InfisicalError {
                 .because(Reason::CredentialsRefused)
                 .hint(*hint),
             Self::Read { path, rejection } => rejected(subject, path, &rejection.0),
+            Self::Write { path, rejection } => write_rejected(subject, path, &rejection.0),
+            Self::Pending { path } => of(
+                FaultClass::Denied,
+                format!("a policy guards {path}: the change waits in Infisical for somebody's approval"),
+            )
+            .hint("Nothing has changed yet. Approve it there, or leave this identity out of the policy"),
+            Self::Changed { path } => of(
+                FaultClass::Conflict,
+                format!("somebody else has changed {path} in the meantime"),
+            )
+            .hint("Look at it, and try again"),
+            Self::Value { name, message } => {
+                of(FaultClass::Invalid, format!("{}: {message}", name.escape_debug()))
+            }
             Self::FindProject { rejection } => rejected(subject, "the project", &rejection.0),
             Self::OtherProject => Fault::new(
                 FaultClass::Invalid,
@@ -170,6 +224,28 @@ impl InfisicalError {
             .hint("Read smaller folders"),
             Self::Ask { message } => of(FaultClass::Invalid, (*message).to_owned()),
         }
+    }
+}
+
+fn with_wait(rejection: Rejection, response: &Response) -> Rejection {
+    match rejection {
+        Rejection::Throttled(_) => Rejection::Throttled(Some(wait_of(response))),
+        other => other,
+    }
+}
+
+/// As for reads, but for what an identity lacks.
+fn write_rejected(subject: &str, path: &str, rejection: &Rejection) -> Fault {
+    match rejection {
+        Rejection::Denied => Fault::new(
+            FaultClass::Denied,
+            subject,
+            format!("the identity may not write {path}"),
+        )
+        .hint(
+            "Give it a role that may create and edit secrets (and folders that are missing) there",
+        ),
+        other => rejected(subject, path, other),
     }
 }
 

@@ -167,9 +167,18 @@ impl Secrets {
             (ProjectName::Id(id), Api::V3) => Ok(("workspaceId", id.clone())),
             (ProjectName::Slug(slug), Api::V3) => Ok(("workspaceSlug", slug.clone())),
             (ProjectName::Slug(_), Api::V4) => {
+                Ok(("projectId", self.project_id().await?.to_owned()))
+            }
+        }
+    }
+
+    /// The project's id, which is looked up once where the spec has only its slug.
+    pub(super) async fn project_id(&self) -> Result<&str, InfisicalError> {
+        match &self.project {
+            ProjectName::Id(id) => Ok(id),
+            ProjectName::Slug(_) => {
                 let look = || async { self.look_up().await.map(|project| project.id) };
-                let id = self.id.get_or_try_init(look).await?;
-                Ok(("projectId", id.clone()))
+                Ok(self.id.get_or_try_init(look).await?)
             }
         }
     }
@@ -274,7 +283,8 @@ impl Secrets {
     }
 }
 
-const NO_API: InfisicalError = InfisicalError::Ask {
+/// No version of the API was asked: there is always one.
+pub(super) const NO_API: InfisicalError = InfisicalError::Ask {
     message: "there is no version of the API to ask",
 };
 

@@ -1,22 +1,28 @@
 //! One opened project of Infisical.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use penstock_domain::api::infisical::{Follow, InfisicalProvider};
 use penstock_domain::bundle::Snapshot;
 use penstock_domain::fault::Fault;
+use penstock_domain::items::{Item, ItemState};
+use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{Capabilities, Capability, Credentials, StoreObject};
 use penstock_domain::sync::SourceOptions;
 
 use super::answer::Asked;
 use super::client::Client;
 use super::error::InfisicalError;
+use super::items::Folder;
 use super::login::Login;
 use super::secrets::{Secrets, Single};
 use super::settings::Settings;
 use crate::http::client::{ClientSettings, HttpLayer};
-use crate::open::{Adapter, OpenedStore, Proposal, StoreFailure, StoreQuery};
+use crate::open::{
+    Adapter, ItemAddress, OpenedItems, OpenedStore, Proposal, StoreFailure, StoreQuery,
+};
 use crate::providers::Reached;
 
 /// A project that has been opened: settings checked, credentials fetched, nobody logged in yet.
@@ -239,7 +245,50 @@ impl OpenedStore for InfisicalStore {
         self.look().await.map_err(|error| failure(&error, subject))
     }
 
+    fn items(&self) -> Option<&dyn OpenedItems> {
+        Some(self)
+    }
+
     async fn close(&self) {
         self.secrets.client().close().await;
+    }
+}
+
+impl InfisicalStore {
+    fn folder<'a>(&'a self, at: ItemAddress<'a>) -> Result<Folder<'a>, InfisicalError> {
+        if at.mount.is_some() {
+            return Err(InfisicalError::ask("a store of Infisical has no mounts"));
+        }
+        let environment = at.environment.or(self.environment.as_deref());
+        Ok(Folder {
+            environment: environment.ok_or(InfisicalError::ask(
+                "name the environment by `--environment`, or set it for the whole store",
+            ))?,
+            path: at.path,
+        })
+    }
+}
+
+#[async_trait]
+impl OpenedItems for InfisicalStore {
+    async fn read(&self, subject: &str, at: ItemAddress<'_>) -> Result<Item, StoreFailure> {
+        let look = async { self.secrets.item(&self.folder(at)?).await };
+        look.await.map_err(|error| failure(&error, subject))
+    }
+
+    async fn list(&self, subject: &str, at: ItemAddress<'_>) -> Result<Vec<String>, StoreFailure> {
+        let look = async { self.secrets.names(&self.folder(at)?).await };
+        look.await.map_err(|error| failure(&error, subject))
+    }
+
+    async fn set(
+        &self,
+        subject: &str,
+        at: ItemAddress<'_>,
+        keys: &BTreeMap<String, SecretValue>,
+        seen: &ItemState,
+    ) -> Result<(), StoreFailure> {
+        let change = async { self.secrets.set(&self.folder(at)?, keys, seen).await };
+        change.await.map_err(|error| failure(&error, subject))
     }
 }

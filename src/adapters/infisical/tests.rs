@@ -1,5 +1,6 @@
 //! The client against the strict stand-in: logins, both versions of the API, tags, lies.
 
+mod changing;
 mod contract;
 mod logging_in;
 mod permissions;

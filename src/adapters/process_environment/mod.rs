@@ -32,7 +32,8 @@ impl ProcessEnvironment {
     }
 
     /// The variables that `select` names, in the order of their names: a complete answer. Whoever selects nothing
-    /// gets nothing, so that the rest of the environment never leaves this place.
+    /// gets nothing, so that the rest of the environment never leaves this place. An empty variable is none: that is
+    /// how CI systems hand over a secret that nobody has set, and it must not blank what a target has.
     pub fn read(&self, select: &EntrySelection) -> Snapshot {
         if select.keys.is_empty() && select.matching.is_none() {
             return Snapshot::default();
@@ -45,7 +46,10 @@ impl ProcessEnvironment {
                     .is_none_or(|pattern| pattern.is_match(name))
                 && !select.exclude.contains(name)
         };
-        let entries = self.variables.iter().filter(|(name, _)| chosen(name));
+        let entries = self
+            .variables
+            .iter()
+            .filter(|(name, value)| chosen(name) && !value.is_empty());
         Snapshot {
             entries: entries
                 .map(|(name, value)| SourceEntry {
@@ -69,6 +73,7 @@ mod tests {
         let variables = [
             ("APP_A", "1"),
             ("APP_B", "2"),
+            ("APP_UNSET", ""),
             ("HOME", "/root"),
             ("BYTES", "b"),
         ];

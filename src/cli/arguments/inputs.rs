@@ -67,8 +67,8 @@ pub struct ReachArguments {
     #[arg(long = "credential", value_name = "[NAMESPACE/]SECRET/KEY=FROM")]
     pub credentials: Vec<GivenCredential>,
     /// A folder of stores and Secrets that you trust. With it, the documents of `-f` may define no store,
-    /// credential, source of files or variables, address or command: the way to plan the pull request of a
-    /// stranger.
+    /// credential, source of files or variables, address or command, and nothing by which a plan would tell about
+    /// values, such as a template with a condition: the way to plan the pull request of a stranger.
     #[arg(long, value_name = "FOLDER")]
     pub trusted_stores: Option<PathBuf>,
     /// Only list the hosts, variables and files that would be touched.

@@ -186,7 +186,7 @@ fn warn_of_stale(report: &PlanReport, streams: &mut Streams) {
     for sync in report.syncs.iter().filter(|sync| !sync.stale.is_empty()) {
         let sources: Vec<&str> = sync.stale.iter().map(|one| one.subject.as_str()).collect();
         let words = format!(
-            "warning: {}/{}: {} did not answer; what was there before stays in use",
+            "warning: {}/{}: {} did not answer; what it gave before stays in use",
             sync.namespace,
             sync.name,
             sources.join(", ")

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::output::plain;
+
 /// The largest file.
 const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 /// All files together.
@@ -119,7 +121,7 @@ impl Reading {
                 io::stdin().lock(),
             );
         }
-        let shown = path.display().to_string();
+        let shown = plain(&path.display().to_string());
         let failed = |source| ReadInputs::Read {
             path: shown.clone(),
             source,
@@ -139,7 +141,7 @@ impl Reading {
     }
 
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), ReadInputs> {
-        let shown = folder.display().to_string();
+        let shown = plain(&folder.display().to_string());
         let failed = |source| ReadInputs::Read {
             path: shown.clone(),
             source,
@@ -170,7 +172,7 @@ impl Reading {
     }
 
     fn file(&mut self, path: &Path) -> Result<(), ReadInputs> {
-        let shown = path.display().to_string();
+        let shown = plain(&path.display().to_string());
         let file = File::open(path).map_err(|source| ReadInputs::Read {
             path: shown.clone(),
             source,

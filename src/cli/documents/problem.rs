@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use penstock_domain::text::shorten;
 
+use crate::output::plain;
+
 /// The most columns that a pointer is indented by, however deep the field stands.
 const MAX_INDENT: usize = 40;
 /// The longest name of a field that is shown.
@@ -28,7 +30,13 @@ pub struct Pointer {
 /// `deploy/sync.yaml:12:5`
 impl fmt::Display for Pointer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}:{}", self.file, self.line, self.column)
+        write!(
+            formatter,
+            "{}:{}:{}",
+            plain(&self.file),
+            self.line,
+            self.column
+        )
     }
 }
 
@@ -96,14 +104,14 @@ impl fmt::Display for Problem {
             write!(formatter, "{at}: ")?;
         }
         if !self.subject.is_empty() {
-            write!(formatter, "{}: ", self.subject)?;
+            write!(formatter, "{}: ", plain(&self.subject))?;
         }
-        writeln!(formatter, "{}", self.message)?;
+        writeln!(formatter, "{}", plain(&self.message))?;
         if let Some(at) = &self.at {
             formatter.write_str(&at.excerpt())?;
         }
         match &self.hint {
-            Some(hint) => writeln!(formatter, "  = {hint}"),
+            Some(hint) => writeln!(formatter, "  = {}", plain(hint)),
             None => Ok(()),
         }
     }

@@ -20,6 +20,7 @@ use crate::documents::{
     Documents, InputText, Namespaces, ObjectId, Origin, Problem, Problems, ReadInputs,
     SyncDocument, load, read_inputs,
 };
+use crate::output::plain;
 
 /// The largest env file.
 const MAX_ENV_FILE_BYTES: u64 = 8 * 1024 * 1024;
@@ -174,7 +175,7 @@ pub(super) fn texts(
     let mut variables = process;
     for path in &arguments.reach.env_files {
         let content = env_file(path)?;
-        variables.add_file(&path.display().to_string(), &content)?;
+        variables.add_file(&plain(&path.display().to_string()), &content)?;
     }
     Ok((inputs, variables))
 }
@@ -192,7 +193,7 @@ fn flags(arguments: &InputArguments) -> Result<Vec<&CredentialFlag>, Problems> {
 
 fn env_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ReadInvocation> {
     let failed = |source| ReadInvocation::ReadEnvFile {
-        path: path.display().to_string(),
+        path: plain(&path.display().to_string()),
         source,
     };
     let file = File::open(path).map_err(failed)?;

@@ -6,12 +6,16 @@ use std::fmt;
 use penstock_domain::api::store::Provider;
 use penstock_domain::names::NamespaceName;
 use penstock_domain::stores::StoreObject;
-use penstock_domain::sync::{Destination, Origin, StoreKind, StoreReference};
+use penstock_domain::sync::{Destination, FilePlace, Origin, StoreKind, StoreReference};
 use serde_json::Value;
 
 use super::credentials::{CredentialOrigin, SecretMap};
 use super::invocation::ChosenSync;
 use crate::documents::{Documents, ObjectId, Problem};
+use crate::output::plain;
+
+/// The path that stands for the file which the runner of GitHub Actions named.
+const GITHUB_ENV: &str = "$GITHUB_ENV";
 
 /// One thing that will be touched.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,17 +41,19 @@ pub enum Touch {
     WriteObject(String),
 }
 
+/// In one line, whatever the names hold.
 impl fmt::Display for Touch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Host { host, store } => write!(formatter, "connects to {host} ({store})"),
-            Self::Variable(name) => write!(formatter, "reads the variable {name}"),
-            Self::Variables(which) => write!(formatter, "reads the variables {which}"),
-            Self::Descriptor(number) => write!(formatter, "reads the file descriptor {number}"),
-            Self::ReadFile(path) => write!(formatter, "reads the file {path}"),
-            Self::WriteFile(path) => write!(formatter, "has the file {path} as target"),
-            Self::WriteObject(name) => write!(formatter, "has {name} of the cluster as target"),
-        }
+        let words = match self {
+            Self::Host { host, store } => format!("connects to {host} ({store})"),
+            Self::Variable(name) => format!("reads the variable {name}"),
+            Self::Variables(which) => format!("reads the variables {which}"),
+            Self::Descriptor(number) => format!("reads the file descriptor {number}"),
+            Self::ReadFile(path) => format!("reads the file {path}"),
+            Self::WriteFile(path) => format!("has the file {path} as target"),
+            Self::WriteObject(name) => format!("has {name} of the cluster as target"),
+        };
+        formatter.write_str(&plain(&words))
     }
 }
 
@@ -139,8 +145,8 @@ impl Following<'_> {
                     }
                 }
                 Origin::File { place, .. } => {
-                    let path = place.folder.join(&place.path);
-                    self.touch(Touch::ReadFile(path.display().to_string()));
+                    let path = path(place);
+                    self.touch(Touch::ReadFile(path));
                 }
                 Origin::ProcessEnvironment => {
                     let select = &source.select;
@@ -153,13 +159,7 @@ impl Following<'_> {
         }
         for target in chosen.targets() {
             self.touch(match &target.destination {
-                Destination::File(file) => Touch::WriteFile(
-                    file.place
-                        .folder
-                        .join(&file.place.path)
-                        .display()
-                        .to_string(),
-                ),
+                Destination::File(file) => Touch::WriteFile(path(&file.place)),
                 other => Touch::WriteObject(format!(
                     "{} {namespace}/{}",
                     other.kind(),
@@ -244,6 +244,14 @@ impl Following<'_> {
         Problem::new(at, id.1.to_string(), message)
             .hint("Let one of them take its credentials from a variable or a Secret document")
     }
+}
+
+/// The path of a file. What the runner of GitHub Actions chose lies nowhere near the document.
+fn path(place: &FilePlace) -> String {
+    if place.path == GITHUB_ENV {
+        return place.path.clone();
+    }
+    place.folder.join(&place.path).display().to_string()
 }
 
 /// The keys of Secrets (and ConfigMaps) that a store names: every object of just a `name` and a `key`.

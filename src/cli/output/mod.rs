@@ -106,17 +106,33 @@ impl Style {
     }
 }
 
-/// A name from outside for a terminal: control characters (also those of other scripts) escaped.
+/// A name from outside for a terminal: control characters (also those of other scripts) escaped, and what hides
+/// characters or turns the direction in which they are read.
 pub fn plain(text: &str) -> String {
     text.chars()
         .flat_map(|character| {
-            let harmless =
-                character == ' ' || !(character.is_control() || character.is_whitespace());
+            let harmless = character == ' '
+                || !(character.is_control() || character.is_whitespace() || misleads(character));
             let escaped = (!harmless).then(|| character.escape_unicode());
             let kept = harmless.then_some(character);
             kept.into_iter().chain(escaped.into_iter().flatten())
         })
         .collect()
+}
+
+/// Characters of format that show nothing and change how others show (Unicode, general category Cf).
+pub(crate) fn misleads(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]
@@ -127,6 +143,7 @@ mod tests {
     fn names_cannot_steer_a_terminal() {
         assert_eq!(plain("DB_URL"), "DB_URL");
         assert_eq!(plain("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\u{a}c");
+        assert_eq!(plain("a\u{202e}b\u{200b}"), "a\\u{202e}b\\u{200b}");
     }
 
     fn streams(answer: &'static str, person: bool) -> Streams {

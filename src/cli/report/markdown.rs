@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Change, PlanReport, SyncReport, SyncState, TargetReport, Trouble};
+use crate::output::misleads;
 
 /// The most keys of one target that are named; a comment has its limits.
 const MAX_KEYS: usize = 100;
@@ -10,11 +11,12 @@ const MAX_KEYS: usize = 100;
 /// The report as Markdown.
 pub fn markdown(report: &PlanReport) -> String {
     let mut page = String::from("### Penstock plan\n\n");
-    let summary = if report.changes() || report.failed() {
-        report.summary.words()
-    } else {
-        "nothing to do".to_owned()
-    };
+    let mut summary = report.summary.words();
+    if !report.changes() && !report.failed() {
+        "nothing to do".clone_into(&mut summary);
+    } else if summary.is_empty() {
+        "failed".clone_into(&mut summary);
+    }
     line(&mut page, &format!("**{summary}**\n"));
     for sync in &report.syncs {
         sync_section(&mut page, sync);
@@ -120,7 +122,7 @@ fn code(text: &str) -> String {
         .map(|character| match character {
             '`' => '\'',
             '|' => '¦',
-            other if other.is_control() => ' ',
+            other if other.is_control() || misleads(other) => ' ',
             other => other,
         })
         .collect();
@@ -135,7 +137,7 @@ fn words(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '&' => safe.push_str("&amp;"),
             '\\' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '@' => safe.extend(['\\', character]),
-            other if other.is_control() => safe.push(' '),
+            other if other.is_control() || misleads(other) => safe.push(' '),
             other => safe.push(other),
         }
     }

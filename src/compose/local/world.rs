@@ -98,7 +98,8 @@ impl World {
             standing_in,
             invocation,
             live: cluster.map_or_else(|| Arc::new(NoLiveSyncs) as _, Cluster::live),
-            key_is_kept: key.kept,
+            // Hashes of contents would let a stranger try guesses, one plan after the other.
+            key_is_kept: key.kept && (purpose == Purpose::Write || reach.trusted_stores.is_none()),
         };
         Ok(Self {
             session,

@@ -155,7 +155,8 @@ pub struct FileSource {
     pub optional: Option<bool>,
 }
 
-/// The variables of the process, read as a source (CLI only). `select` says which.
+/// The variables of the process, read as a source (CLI only). `select` says which. An empty variable is as
+/// good as none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessEnvironmentSource {}
