@@ -23,6 +23,9 @@ pub mod open;
 pub mod process_environment;
 pub mod providers;
 pub mod registry;
+#[cfg(feature = "stores")]
+#[allow(dead_code, reason = "not every system tells whether something changed")]
+mod remembered;
 #[cfg(feature = "kubernetes")]
 pub mod remote_objects;
 #[cfg(feature = "stores")]

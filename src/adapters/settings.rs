@@ -121,15 +121,16 @@ impl<'a> Named<'a> {
         }
     }
 
-    /// Asks for tokens of a ServiceAccount that serve this store only.
+    /// Asks for tokens of a ServiceAccount that serve this store only. `field` is where the store names it.
     pub(crate) fn token_request(
         &self,
+        field: &'static str,
         account: &ServiceAccountRef,
     ) -> Result<TokenRequest, ReadSettings> {
         Ok(TokenRequest {
             namespace: self.store.home.clone(),
-            service_account: object_name("auth.kubernetes.serviceAccount.name", &account.name)?,
-            audiences: audiences(self.store, account)?,
+            service_account: object_name(field, &account.name)?,
+            audiences: audiences(self.store, field, account)?,
             store: self.store.reference.name.clone(),
             lifetime_seconds: TOKEN_LIFETIME_SECONDS,
         })
@@ -144,6 +145,7 @@ fn object_name(field: &'static str, name: &str) -> Result<ObjectName, ReadSettin
 /// or an audience of the API server, would make a token that opens the cluster.
 fn audiences(
     store: &StoreObject,
+    field: &'static str,
     account: &ServiceAccountRef,
 ) -> Result<Vec<String>, ReadSettings> {
     if account.audiences.is_empty() {
@@ -160,8 +162,8 @@ fn audiences(
     };
     if account.audiences.iter().any(cluster) {
         return Err(ReadSettings::field(
-            "auth.kubernetes.serviceAccount.audiences",
-            "must not be empty texts or audiences of the API server",
+            field,
+            "has audiences that are empty texts or the API server's",
         ));
     }
     Ok(account.audiences.clone())

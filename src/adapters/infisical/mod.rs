@@ -5,8 +5,7 @@
 //!
 //! - [`settings`] reads `spec.provider.infisical`; [`answer`] judges answers, purely; [`error`] names what goes
 //!   wrong; [`login`] speaks the auth methods; [`client`] makes requests in a session; [`secrets`] reads
-//!   folders and secrets; [`remembered`] knows what was read before; [`items`] shows people a folder and sets its
-//!   secrets; [`store`] is what the registry opens.
+//!   folders and secrets; [`items`] shows people a folder and sets its secrets; [`store`] is what the registry opens.
 //! - A folder is read by one request, its folders below too. Lists are asked of version 4 of the API, or of
 //!   version 3 where a server has no other; every flag is always sent, because defaults differ by release.
 //! - Tags of an entry are the slugs of its tags; its version is the secret's.
@@ -20,7 +19,6 @@ mod client;
 mod error;
 mod items;
 mod login;
-mod remembered;
 mod secrets;
 mod settings;
 mod store;

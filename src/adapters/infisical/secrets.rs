@@ -10,12 +10,16 @@ use tokio::time::Instant;
 use super::answer::{self, Asked, Rejection, Secret};
 use super::client::{Client, Resource};
 use super::error::InfisicalError;
-use super::remembered::Remembered;
 use super::settings::ProjectName;
 use crate::entries::Entries;
+use crate::remembered::Remembered;
 
 /// For how long a server is taken to know only the version of the API that it was found to know.
 const API_MEMORY: Duration = Duration::from_hours(1);
+/// The server remembers a tag for so long (`secretcache.go` of its Go part). Whatever it says about a tag, no
+/// answer is older than this: a reference or an import may lead to a project whose changes the tag of this one
+/// does not follow.
+const TAG_MEMORY: Duration = Duration::from_mins(15);
 
 /// Versions of the API that lists secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,7 +37,7 @@ pub(super) struct Secrets {
     /// The project's id, where the spec has only its slug.
     id: OnceCell<String>,
     found: Mutex<Option<(Api, Instant)>>,
-    remembered: Remembered,
+    remembered: Remembered<(Api, Asked), String>,
 }
 
 /// One secret that is read by its name.
@@ -50,7 +54,7 @@ impl Secrets {
             project,
             id: OnceCell::new(),
             found: Mutex::default(),
-            remembered: Remembered::default(),
+            remembered: Remembered::new(TAG_MEMORY),
         }
     }
 
@@ -189,7 +193,10 @@ impl Secrets {
         asked: &Asked,
         insist: bool,
     ) -> Result<Snapshot, InfisicalError> {
-        let earlier = self.remembered.find(api, asked).filter(|_| !insist);
+        let earlier = self
+            .remembered
+            .find(&(api, asked.clone()))
+            .filter(|_| !insist);
         let mut resource = self.resource(api, asked, None).await?;
         resource
             .query
@@ -212,7 +219,7 @@ impl Secrets {
             entries: entries(secrets, &resource.name)?,
             version: None,
         };
-        self.remembered.keep(api, asked, tag, &snapshot);
+        self.remembered.keep(&(api, asked.clone()), tag, &snapshot);
         Ok(snapshot)
     }
 

@@ -139,7 +139,10 @@ async fn method(named: &Named<'_>, provider: &InfisicalProvider) -> Result<Metho
         }),
         InfisicalLogin::Kubernetes(kubernetes) => Ok(Method::Kubernetes {
             identity_id: kubernetes.identity_id.clone(),
-            request: named.token_request(&kubernetes.service_account)?,
+            request: named.token_request(
+                "auth.kubernetes.serviceAccount",
+                &kubernetes.service_account,
+            )?,
         }),
         InfisicalLogin::ServiceToken(token) => {
             let field = "auth.serviceToken.secretRef";

@@ -67,6 +67,8 @@ struct Versioned<'a> {
 struct Metadata {
     version: Option<u64>,
     #[serde(default)]
+    created_time: String,
+    #[serde(default)]
     deletion_time: String,
     #[serde(default)]
     destroyed: bool,
@@ -80,6 +82,23 @@ pub(super) struct Secret {
     pub(super) fields: BTreeMap<String, SecretValue>,
     pub(super) version: Option<u64>,
     pub(super) tags: BTreeSet<String>,
+    /// When the version was made, in the server's words; empty where it does not say.
+    pub(super) created: String,
+    /// It will be deleted by itself some day.
+    pub(super) ends: bool,
+}
+
+/// How the newest version of a secret stands, by its metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It can be read.
+    Live {
+        version: u64,
+        created: String,
+        tags: BTreeSet<String>,
+    },
+    /// There is none, or it is deleted, or will be.
+    Gone,
 }
 
 /// The `data` of a good answer.
@@ -151,6 +170,8 @@ pub(super) fn secret_v1(data: &RawValue) -> Result<Secret, Rejection> {
         fields: fields(data)?,
         version: None,
         tags: BTreeSet::new(),
+        created: String::new(),
+        ends: false,
     })
 }
 
@@ -165,6 +186,8 @@ pub(super) fn secret_v2(data: &RawValue) -> Result<Secret, Rejection> {
         fields: fields(data)?,
         version: metadata.version,
         tags: tags(metadata.custom.unwrap_or_default()),
+        created: metadata.created_time,
+        ends: !metadata.deletion_time.is_empty(),
     })
 }
 
@@ -186,6 +209,8 @@ pub(super) fn raw_secret(version: KvVersion, data: &RawValue) -> Result<Secret, 
         fields,
         version,
         tags,
+        created: String::new(),
+        ends: false,
     })
 }
 
@@ -237,6 +262,61 @@ pub(super) fn names(data: &RawValue) -> Result<Vec<String>, Rejection> {
     }
     let listing: Listing = serde_json::from_str(data.get()).map_err(|_| Rejection::WrongEngine)?;
     Ok(listing.keys)
+}
+
+#[derive(Deserialize)]
+struct History {
+    current_version: u64,
+    #[serde(default)]
+    custom_metadata: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    versions: BTreeMap<String, OneVersion>,
+}
+
+#[derive(Deserialize)]
+struct OneVersion {
+    created_time: String,
+    #[serde(default)]
+    deletion_time: String,
+    #[serde(default)]
+    destroyed: bool,
+}
+
+/// How a secret stands, by the metadata of one.
+pub(super) fn standing(data: &RawValue) -> Result<Standing, Rejection> {
+    let history: History = serde_json::from_str(data.get()).map_err(|_| Rejection::WrongEngine)?;
+    let newest = history.versions.get(&history.current_version.to_string());
+    match newest {
+        None if history.current_version > 0 => Err(Rejection::WrongEngine),
+        Some(newest) if newest.deletion_time.is_empty() && !newest.destroyed => {
+            Ok(Standing::Live {
+                version: history.current_version,
+                created: newest.created_time.clone(),
+                tags: tags(history.custom_metadata.unwrap_or_default()),
+            })
+        }
+        _ => Ok(Standing::Gone),
+    }
+}
+
+/// The names in a folder, with how each secret stands; those of folders end in a slash.
+pub(super) fn standings(data: &RawValue) -> Result<Vec<(String, Option<Standing>)>, Rejection> {
+    #[derive(Deserialize)]
+    struct Listing<'a> {
+        keys: Vec<String>,
+        #[serde(borrow)]
+        key_info: BTreeMap<String, &'a RawValue>,
+    }
+    let listing: Listing<'_> =
+        serde_json::from_str(data.get()).map_err(|_| Rejection::WrongEngine)?;
+    let stands = |name: String| {
+        if name.ends_with('/') {
+            return Ok((name, None));
+        }
+        let metadata = listing.key_info.get(&name).ok_or(Rejection::WrongEngine)?;
+        Ok((name, Some(standing(metadata)?)))
+    };
+    listing.keys.into_iter().map(stands).collect()
 }
 
 /// Whether metadata, which exist, tell of a secret that has no version yet.

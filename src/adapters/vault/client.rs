@@ -44,6 +44,19 @@ impl Client {
             .map_err(|rejection| VaultError::read(&resource.name, with_wait(rejection, &response)))
     }
 
+    /// As [`Self::read`], for what can be done without: a 403 is the answer, and causes no login.
+    pub(super) async fn peek<T>(
+        &self,
+        resource: &Resource,
+        understand: impl Fn(&RawValue) -> Result<T, Rejection>,
+    ) -> Result<T, VaultError> {
+        let token = self.session.token().await?;
+        let response = self.get_with(resource, &token).await?;
+        answer::data(response.status.as_u16(), response.body())
+            .and_then(understand)
+            .map_err(|rejection| VaultError::read(&resource.name, with_wait(rejection, &response)))
+    }
+
     /// Writes a resource. Nothing is sent again, unless it certainly did not arrive: whoever calls sees whether it did.
     pub(super) async fn write(
         &self,

@@ -41,6 +41,8 @@ impl Kv {
             fields: BTreeMap::new(),
             version: None,
             tags: BTreeSet::new(),
+            created: String::new(),
+            ends: false,
         });
         let keys = secret.fields.iter().map(|(name, raw)| {
             let value = answer::plain_value(raw)
@@ -270,6 +272,8 @@ mod tests {
                 fields: fields(pairs),
                 version: None,
                 tags: BTreeSet::new(),
+                created: String::new(),
+                ends: false,
             }))
         };
         let states = [

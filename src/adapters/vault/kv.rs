@@ -13,12 +13,13 @@ use penstock_domain::stores::access::RemotePath;
 use super::answer::{self, KvVersion, Mount, Rejection, Secret};
 use super::client::{Client, Resource};
 use super::error::VaultError;
+use super::probe::{Probe, Tagging};
 use crate::entries::Entries;
 
 /// How many secrets of one folder are asked for at once; the store's own limit applies besides.
 const CONCURRENT_READS: usize = 32;
 /// The most folders below one.
-const MAX_FOLDERS: usize = 1000;
+pub(super) const MAX_FOLDERS: usize = 1000;
 /// Mounts whose version is remembered.
 const MAX_MOUNTS: usize = 64;
 
@@ -29,6 +30,7 @@ pub(super) struct Kv {
     found: Mutex<HashMap<RemotePath, KvVersion>>,
     /// Questions about mounts that are under way: a thousand first readers ask once.
     asking: Mutex<HashMap<RemotePath, WeakShared<BoxFuture<'static, Found>>>>,
+    probe: Probe,
 }
 
 type Found = Result<KvVersion, VaultError>;
@@ -81,7 +83,12 @@ impl Kv {
             given,
             found: Mutex::default(),
             asking: Mutex::default(),
+            probe: Probe::default(),
         }
+    }
+
+    pub(super) fn probe(&self) -> &Probe {
+        &self.probe
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -202,6 +209,8 @@ impl Kv {
             });
         }
         let too_large = |_| VaultError::TooLarge { path: name.clone() };
+        let mut tagging = Tagging::default();
+        tagging.add(query.path, Some(&secret));
         let mut entries = Entries::default();
         for (field, value) in &secret.fields {
             if query.field.is_none_or(|wanted| wanted == field) {
@@ -209,10 +218,12 @@ impl Kv {
                 entries.add(entry).map_err(too_large)?;
             }
         }
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             entries: entries.into_list(),
             version: version.map(SourceVersion::Counter),
-        })
+        };
+        self.remember(query, tagging, &snapshot);
+        Ok(snapshot)
     }
 
     async fn read_folder(
@@ -235,8 +246,10 @@ impl Kv {
         let too_large = |_| VaultError::TooLarge {
             path: engine.name(&folder),
         };
+        let mut tagging = Tagging::default();
         let mut entries = Entries::default();
         for (path, secret) in &secrets {
+            tagging.add(path, secret.as_ref());
             let Some(secret) = secret else { continue };
             match query.field {
                 None => {
@@ -256,10 +269,12 @@ impl Kv {
                 }
             }
         }
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             entries: entries.into_list(),
             version: None,
-        })
+        };
+        self.remember(query, tagging, &snapshot);
+        Ok(snapshot)
     }
 
     /// A secret that a listing named. `None` when the server says that its newest version is deleted, or

@@ -4,20 +4,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use penstock_domain::secret::SecretValue;
-use penstock_domain::stores::Credentials;
 use penstock_domain::stores::access::RemotePath;
+use penstock_domain::stores::{Credentials, TokenRequest};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::answer::{self, Rejection};
 use super::error::VaultError;
-use super::settings::Method;
+use super::settings::{Jwt, Method, SecretId};
 use crate::http::client::{HttpClient, Request, Response};
 use crate::session::{Grant, Issuer, Renewal, Token, lease};
 
 const APP_ROLE_HINT: &str =
     "Check the mount, the role id and the secret id, and whether that has expired or been used up";
 const KUBERNETES_HINT: &str = "Check the mount and the role: the ServiceAccount, its namespace and the audience that it is bound to";
+const JWT_HINT: &str =
+    "Check the mount, the role, and the issuer, audience and claims that it is bound to";
+const USERPASS_HINT: &str =
+    "Check the mount, the user name and the password, and whether the user is locked out";
+const CERT_HINT: &str = "Check the mount, the role, and whether it takes this certificate; something that ends TLS before the server hides it";
 const TOKEN_HINT: &str =
     "The token is unknown or has expired, or its policies do not let it look itself up";
 
@@ -126,33 +131,62 @@ impl Transport {
                 role_id,
                 secret_id,
             } => {
+                let secret_id = match secret_id {
+                    SecretId::Plain(secret_id) => secret_id.clone(),
+                    SecretId::Wrapped(wrapped) => wrapped.open(self, mount).await?,
+                };
                 let body = AppRoleLogin {
                     role_id: readable(role_id)?,
-                    secret_id: readable(secret_id)?,
+                    secret_id: readable(&secret_id)?,
                 };
-                self.exchange(mount, &body, APP_ROLE_HINT).await
+                self.exchange((mount, None), &body, APP_ROLE_HINT).await
             }
             Method::Kubernetes {
                 mount,
                 role,
                 request,
             } => {
-                let jwt = credentials
-                    .service_account_token(request)
-                    .await
-                    .map_err(VaultError::Credentials)?;
-                let body = KubernetesLogin {
-                    role,
+                let jwt = requested(credentials, request).await?;
+                let body = JwtLogin {
+                    role: Some(role),
                     jwt: readable(&jwt)?,
                 };
-                self.exchange(mount, &body, KUBERNETES_HINT).await
+                self.exchange((mount, None), &body, KUBERNETES_HINT).await
+            }
+            Method::Jwt { mount, role, jwt } => {
+                let jwt = match jwt {
+                    Jwt::Given(jwt) => jwt.clone(),
+                    Jwt::Requested(request) => requested(credentials, request).await?,
+                };
+                let body = JwtLogin {
+                    role: role.as_deref(),
+                    jwt: readable(&jwt)?,
+                };
+                self.exchange((mount, None), &body, JWT_HINT).await
+            }
+            Method::Userpass {
+                mount,
+                username,
+                password,
+            } => {
+                let body = UserpassLogin {
+                    password: readable(password)?,
+                };
+                self.exchange((mount, Some(username)), &body, USERPASS_HINT)
+                    .await
+            }
+            Method::Cert { mount, role } => {
+                let body = CertLogin {
+                    name: role.as_deref(),
+                };
+                self.exchange((mount, None), &body, CERT_HINT).await
             }
         }
     }
 
     async fn exchange(
         &self,
-        mount: &RemotePath,
+        (mount, user): (&RemotePath, Option<&str>),
         body: &impl Serialize,
         hint: &'static str,
     ) -> Result<Grant, VaultError> {
@@ -160,7 +194,8 @@ impl Transport {
         let segments = ["v1", "auth"]
             .into_iter()
             .chain(mount.segments().iter().map(String::as_str))
-            .chain(["login"]);
+            .chain(["login"])
+            .chain(user);
         let request = Request::post(segments, Zeroizing::new(json));
         let response = self.send(request, None).await?;
         grant(&response).map_err(|rejection| refused(rejection, &response, hint))
@@ -219,12 +254,32 @@ struct AppRoleLogin<'a> {
 }
 
 #[derive(Serialize)]
-struct KubernetesLogin<'a> {
-    role: &'a str,
+struct JwtLogin<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
     jwt: &'a str,
 }
 
-fn readable(value: &SecretValue) -> Result<&str, VaultError> {
+#[derive(Serialize)]
+struct UserpassLogin<'a> {
+    password: &'a str,
+}
+
+#[derive(Serialize)]
+struct CertLogin<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+}
+
+async fn requested(
+    credentials: &Arc<dyn Credentials>,
+    request: &TokenRequest,
+) -> Result<SecretValue, VaultError> {
+    let token = credentials.service_account_token(request).await;
+    token.map_err(VaultError::Credentials)
+}
+
+pub(super) fn readable(value: &SecretValue) -> Result<&str, VaultError> {
     value.expose_text().ok_or(VaultError::LogIn {
         hint: "The credential is no text",
     })

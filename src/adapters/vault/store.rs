@@ -81,7 +81,7 @@ impl VaultStore {
         })
     }
 
-    async fn answer(&self, query: &StoreQuery) -> Result<Snapshot, VaultError> {
+    async fn answer(&self, query: &StoreQuery, insist: bool) -> Result<Snapshot, VaultError> {
         if query.environment.is_some() {
             return Err(no_environments());
         }
@@ -105,15 +105,18 @@ impl VaultStore {
                 ));
             }
         };
-        self.kv
-            .read(Query {
-                mount: &mount,
-                path: &query.path,
-                recursive: query.recursive,
-                field: query.field.as_deref(),
-                version,
-            })
-            .await
+        let query = Query {
+            mount: &mount,
+            path: &query.path,
+            recursive: query.recursive,
+            field: query.field.as_deref(),
+            version,
+        };
+        if insist || version.is_some() {
+            self.kv.read(query).await
+        } else {
+            self.kv.refresh(query).await
+        }
     }
 
     fn mount(&self, at: ItemAddress<'_>) -> Result<RemotePath, VaultError> {
@@ -130,7 +133,7 @@ impl VaultStore {
         let version = self.kv.check(&self.mount).await?;
         let mut capabilities = Capabilities::from([Capability::Read, Capability::List]);
         if version == KvVersion::Two {
-            capabilities.extend([Capability::Versions, Capability::Tags]);
+            capabilities.extend([Capability::Versions, Capability::Tags, Capability::Probe]);
         }
         Ok(capabilities)
     }
@@ -191,7 +194,13 @@ impl OpenedStore for VaultStore {
     }
 
     async fn read(&self, subject: &str, query: &StoreQuery) -> Result<Snapshot, StoreFailure> {
-        self.answer(query)
+        self.answer(query, true)
+            .await
+            .map_err(|error| failure(&error, subject))
+    }
+
+    async fn refresh(&self, subject: &str, query: &StoreQuery) -> Result<Snapshot, StoreFailure> {
+        self.answer(query, false)
             .await
             .map_err(|error| failure(&error, subject))
     }

@@ -49,7 +49,7 @@ pub struct VaultProvider {
     pub auth: VaultAuth,
 }
 
-/// How to log in to Vault. Exactly one of `token`, `appRole`, `kubernetes`.
+/// How to log in to Vault. Exactly one of `token`, `appRole`, `kubernetes`, `jwt`, `userpass`, `cert`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = exactly_one(VaultAuth::MEMBERS, "there is exactly one way to log in"))]
@@ -63,6 +63,15 @@ pub struct VaultAuth {
     /// With a ServiceAccount of Kubernetes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<VaultKubernetesAuth>,
+    /// With a JSON Web Token that the server trusts (auth method `jwt`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<VaultJwtAuth>,
+    /// With a user name and a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userpass: Option<VaultUserpassAuth>,
+    /// With a TLS client certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert: Option<VaultCertAuth>,
 }
 
 one_of! {
@@ -74,6 +83,12 @@ one_of! {
         AppRole(VaultAppRoleAuth) = app_role "appRole",
         /// With a ServiceAccount.
         Kubernetes(VaultKubernetesAuth) = kubernetes "kubernetes",
+        /// With a JSON Web Token.
+        Jwt(VaultJwtAuth) = jwt "jwt",
+        /// With a user name and a password.
+        Userpass(VaultUserpassAuth) = userpass "userpass",
+        /// With a client certificate.
+        Cert(VaultCertAuth) = cert "cert",
     }
 }
 
@@ -103,6 +118,11 @@ pub struct VaultAppRoleAuth {
     pub role_id_ref: Option<SecretKeyRef>,
     /// Secret id, in a Secret.
     pub secret_id_ref: SecretKeyRef,
+    /// true: the Secret holds the token of a wrapped secret id, which is unwrapped once, after a look at where it
+    /// was made. The secret id stays in memory only: whenever the operator restarts or the store changes, the
+    /// Secret needs a new token. Absent or false: the Secret holds the secret id itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrapped: Option<bool>,
 }
 
 one_of! {
@@ -128,4 +148,69 @@ pub struct VaultKubernetesAuth {
     pub role: String,
     /// ServiceAccount whose token is shown to Vault.
     pub service_account: ServiceAccountRef,
+}
+
+/// A JSON Web Token, as Vault's `jwt` auth method takes it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = exactly_one(VaultJwtAuth::MEMBERS, "the token has one origin"))]
+pub struct VaultJwtAuth {
+    /// Mount of the auth method. Absent: `jwt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Filled<253>>")]
+    pub mount: Option<String>,
+    /// Role of the auth method. Absent: its default role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Filled<253>>")]
+    pub role: Option<String>,
+    /// The token, in a Secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretKeyRef>,
+    /// ServiceAccount whose token it is, made for each login and for the store's audience only. The server needs
+    /// no access to the cluster: it trusts the cluster's issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<ServiceAccountRef>,
+}
+
+one_of! {
+    /// Where a JSON Web Token comes from.
+    VaultJwtAuth => JwtOrigin {
+        /// A Secret.
+        Secret(SecretKeyRef) = secret_ref "secretRef",
+        /// A ServiceAccount.
+        ServiceAccount(ServiceAccountRef) = service_account "serviceAccount",
+    }
+}
+
+/// A user name and a password, as Vault's `userpass` auth method takes them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultUserpassAuth {
+    /// Mount of the auth method. Absent: `userpass`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Filled<253>>")]
+    pub mount: Option<String>,
+    /// User name.
+    #[schemars(with = "Filled<253>")]
+    pub username: String,
+    /// Password, in a Secret.
+    pub password_ref: SecretKeyRef,
+}
+
+/// A client certificate, as Vault's `cert` auth method takes it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultCertAuth {
+    /// Mount of the auth method. Absent: `cert`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Filled<253>>")]
+    pub mount: Option<String>,
+    /// Role of the auth method. Absent: whichever takes the certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Filled<253>>")]
+    pub role: Option<String>,
+    /// Certificate, and those it chains to (PEM), in a Secret.
+    pub certificate_ref: SecretKeyRef,
+    /// Private key (PEM), in a Secret.
+    pub key_ref: SecretKeyRef,
 }

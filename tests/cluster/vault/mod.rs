@@ -7,7 +7,9 @@
 
 mod contract;
 mod logging_in;
+mod methods;
 mod outages;
+mod probing;
 mod reading;
 
 use std::collections::BTreeMap;
@@ -97,6 +99,11 @@ impl Case {
         }
     }
 
+    /// The store.
+    fn store(&self) -> StoreObject {
+        store_object(NamespaceName::new("prod").unwrap(), &self.provider)
+    }
+
     async fn read(&self, path: &str) -> Result<Snapshot, Fault> {
         self.read_source(&source(path)).await
     }
@@ -134,7 +141,18 @@ fn registry_at(
     credentials: Arc<dyn Credentials>,
     allowed: &[&str],
 ) -> Registry {
-    let store = StoreObject {
+    let store = store_object(home, provider);
+    let allowed: Vec<_> = allowed.iter().map(|range| range.parse().unwrap()).collect();
+    Registry::new(Reached {
+        http: Arc::new(HttpLayer::new(allowed)),
+        catalog: Arc::new(OneStore(Arc::new(store))),
+        credentials,
+        objects: Arc::new(NoObjects),
+    })
+}
+
+fn store_object(home: NamespaceName, provider: &VaultProvider) -> StoreObject {
+    StoreObject {
         reference: reference(),
         home,
         uid: "u".to_owned(),
@@ -149,14 +167,7 @@ fn registry_at(
         },
         identity: Identity::Credentials,
         allow: Vec::new(),
-    };
-    let allowed: Vec<_> = allowed.iter().map(|range| range.parse().unwrap()).collect();
-    Registry::new(Reached {
-        http: Arc::new(HttpLayer::new(allowed)),
-        catalog: Arc::new(OneStore(Arc::new(store))),
-        credentials,
-        objects: Arc::new(NoObjects),
-    })
+    }
 }
 
 fn reference() -> StoreReference {

@@ -112,6 +112,27 @@ impl VaultClient {
         path: &str,
         body: Option<Value>,
     ) -> Result<Value, VaultError> {
+        self.ask_with(method, path, body, None).await
+    }
+
+    /// Sends a POST whose answer is put behind a token that opens once, within `ttl` such as `5m`.
+    pub async fn post_wrapped(
+        &self,
+        path: &str,
+        body: Value,
+        ttl: &str,
+    ) -> Result<Value, VaultError> {
+        self.ask_with(Method::POST, path, Some(body), Some(ttl))
+            .await
+    }
+
+    async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        wrapped_for: Option<&str>,
+    ) -> Result<Value, VaultError> {
         let failed = |source| VaultError::Ask {
             method: method.clone(),
             path: path.to_owned(),
@@ -126,6 +147,9 @@ impl VaultClient {
         }
         if !self.namespace.is_empty() {
             request = request.header("X-Vault-Namespace", &self.namespace);
+        }
+        if let Some(ttl) = wrapped_for {
+            request = request.header("X-Vault-Wrap-TTL", ttl);
         }
         if let Some(body) = body {
             request = request.json(&body);
