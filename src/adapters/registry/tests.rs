@@ -282,7 +282,8 @@ async fn a_store_is_checked_through_the_same_login() {
             Capability::Read,
             Capability::List,
             Capability::Versions,
-            Capability::Tags
+            Capability::Tags,
+            Capability::Probe,
         ])
     );
     case.read("prod/a", &from_store()).await.unwrap();
