@@ -3,6 +3,8 @@
 //! [`providers`] is the only file that names every store's adapter, [`open`] says what they have in common,
 //! [`registry`] keeps them open and serves the ports. What lies on the machine itself is beside them in `local`.
 
+#[cfg(feature = "azure-key-vault")]
+pub mod azure_key_vault;
 pub mod blocking;
 #[cfg(feature = "stores")]
 mod credential_hash;
@@ -11,16 +13,27 @@ mod credential_hash;
 mod entries;
 #[cfg(feature = "files")]
 pub mod files;
+#[cfg(feature = "oauth")]
+mod flat_names;
+#[cfg(feature = "gcp-secret-manager")]
+pub mod gcp_secret_manager;
 pub mod http;
 #[cfg(feature = "infisical")]
 pub mod infisical;
+#[cfg(feature = "oauth")]
+#[allow(dead_code, reason = "each cloud signs in its own way")]
+mod jwt;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 #[cfg(feature = "files")]
 pub mod local;
+#[cfg(feature = "oauth")]
+mod oauth;
 pub mod open;
 #[cfg(feature = "files")]
 pub mod process_environment;
+#[cfg(feature = "oauth")]
+mod property;
 pub mod providers;
 pub mod registry;
 #[cfg(feature = "stores")]

@@ -99,6 +99,8 @@ systems! {
     "vault" Vault => crate::vault::VaultStore,
     "kubernetes" Kubernetes => crate::remote_objects::RemoteObjects,
     "infisical" Infisical => crate::infisical::InfisicalStore,
+    "gcp-secret-manager" GcpSecretManager => crate::gcp_secret_manager::GcpStore,
+    "azure-key-vault" AzureKeyVault => crate::azure_key_vault::AzureStore,
 }
 
 fn system(store: &StoreObject) -> Result<System<'_>, Fault> {

@@ -79,6 +79,12 @@
 //!   token files and metadata services of the process are asked through a grant that only a ClusterSecretStore
 //!   with `identity: operator` gets. Their addresses are constants or stand in the process's own environment,
 //!   and each client of one reaches exactly that address. The policy of stores is unchanged: it refuses them.
+//! * *No cloud's SDK.* They bring HTTP stacks of their own, past the egress policy, the bounds and the redaction of the
+//!   one HTTP layer, and megabytes of code against a budget of 25 MiB. What is needed of a cloud is a few requests.
+//! * *What is there and cannot be used is no deletion*: a disabled version, an expired secret fail the folder that they
+//!   lie in, unless the source says that they count as deleted (`unusable: leaveOut`).
+//! * *Stores without folders have a separator in names* (`shop--DB_URL`), and a name has one path however it is
+//!   written, so that what an `allow` entry holds is decided by what is read.
 //! * *A lost record is rebuilt from what is provably ours*: our owner tag, or the uid in status. Keys that are
 //!   not in the content are then nobody's and stay.
 

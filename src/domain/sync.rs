@@ -112,6 +112,20 @@ pub enum SourceOptions {
         /// Values in the place of references; `None` is whatever the caller may.
         references: Option<bool>,
     },
+    /// Secret Manager of Google Cloud.
+    GcpSecretManager {
+        /// What the secrets of a folder must have.
+        labels: BTreeMap<String, String>,
+        /// What cannot be used counts as deleted.
+        leave_out: bool,
+    },
+    /// Azure Key Vault.
+    AzureKeyVault {
+        /// What the secrets of a folder must have.
+        tags: BTreeMap<String, String>,
+        /// What cannot be used counts as deleted.
+        leave_out: bool,
+    },
 }
 
 /// What a source reads from.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, HOST, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, HOST, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +30,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 const MAX_REDIRECTS: usize = 3;
 /// A longer tag is none: no server needs it.
 const MAX_ETAG_LENGTH: usize = 256;
+/// A longer challenge says nothing that we understand.
+const MAX_CHALLENGE_LENGTH: usize = 2048;
 const USER_AGENT: &str = concat!("penstock/", env!("CARGO_PKG_VERSION"));
 
 /// What all clients of the process share: the administrator's list, the budget, the system's authorities.
@@ -187,6 +189,8 @@ pub struct Request {
     headers: HeaderMap,
     body: Option<Zeroizing<Vec<u8>>>,
     only_reads: bool,
+    /// A query as a server wrote it, in the place of the pairs.
+    raw_query: Option<String>,
 }
 
 impl Request {
@@ -199,6 +203,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: None,
             only_reads: true,
+            raw_query: None,
         }
     }
 
@@ -266,6 +271,13 @@ impl Request {
         self
     }
 
+    /// Sets the query to what a server wrote, in the place of every parameter: the link to a next page.
+    #[must_use]
+    pub fn raw_query(mut self, query: &str) -> Self {
+        self.raw_query = Some(query.to_owned());
+        self
+    }
+
     /// Adds a header.
     pub fn header(mut self, name: &'static str, value: &str) -> Result<Self, SendRequest> {
         let value = HeaderValue::from_str(value).map_err(|_| SendRequest::Credential)?;
@@ -304,6 +316,8 @@ pub struct Response {
     pub retry_after: Option<Duration>,
     /// The tag of this answer (RFC 9110 §8.8.3), where it has one that can be sent back.
     pub etag: Option<String>,
+    /// Whom a token is wanted from (RFC 9110 §11.6.1), where the answer says so.
+    pub challenge: Option<String>,
     body: Zeroizing<Vec<u8>>,
     /// The place in the budget, kept until the answer has been read.
     _place: Place,
@@ -406,6 +420,9 @@ impl HttpClient {
         let mut url = self
             .target
             .url(request.segments.iter().map(String::as_str), &query);
+        if let Some(query) = &request.raw_query {
+            url.set_query(Some(query));
+        }
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send_once(request, url.clone()).await?;
             let Some(location) = location(request, &response)? else {
@@ -506,6 +523,7 @@ async fn read(mut response: reqwest::Response, mut place: Place) -> Result<Respo
         status: response.status(),
         retry_after: retry_after(response.headers()),
         etag: etag(response.headers()),
+        challenge: challenge(response.headers()),
         body,
         _place: place,
     })
@@ -525,6 +543,11 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
 fn etag(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(ETAG)?.to_str().ok()?;
     (value.len() <= MAX_ETAG_LENGTH).then(|| value.to_owned())
+}
+
+fn challenge(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(WWW_AUTHENTICATE)?.to_str().ok()?;
+    (value.len() <= MAX_CHALLENGE_LENGTH).then(|| value.to_owned())
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {

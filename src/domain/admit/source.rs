@@ -12,7 +12,7 @@ use crate::api::select::{KeyCase as ApiCase, SourceSelect, TagSelect};
 use crate::api::shared::{MaskedText, StoreKind as ApiStoreKind, StoreRef};
 use crate::api::source::{
     self as api, Decode as ApiDecode, ExtractFormat as ApiFormat, ObjectKind,
-    OnUnavailable as ApiUnavailable, StoreOptions,
+    OnUnavailable as ApiUnavailable, StoreOptions, Unusable,
 };
 use crate::names::{Key, SourceName};
 use crate::render::PropertyPath;
@@ -218,6 +218,14 @@ fn options(
         Ok(StoreOptions::Infisical(infisical)) => SourceOptions::Infisical {
             imports: infisical.imports,
             references: infisical.references,
+        },
+        Ok(StoreOptions::GcpSecretManager(gcp)) => SourceOptions::GcpSecretManager {
+            labels: gcp.labels.clone(),
+            leave_out: gcp.unusable == Some(Unusable::LeaveOut),
+        },
+        Ok(StoreOptions::AzureKeyVault(azure)) => SourceOptions::AzureKeyVault {
+            tags: azure.tags.clone(),
+            leave_out: azure.unusable == Some(Unusable::LeaveOut),
         },
         Err(ReadOneOf::Nothing { .. }) => SourceOptions::None,
         Err(several @ ReadOneOf::Several { .. }) => {

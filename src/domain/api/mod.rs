@@ -26,10 +26,12 @@
     reason = "each of kube's `printcolumn`s has a type, and several have the same"
 )]
 
+pub mod azure_key_vault;
 pub mod canary;
 pub mod cluster_sync;
 pub mod crds;
 pub mod defaults;
+pub mod gcp_secret_manager;
 pub mod infisical;
 pub mod kubernetes;
 mod null;

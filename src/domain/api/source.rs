@@ -6,6 +6,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::azure_key_vault::AzureSourceOptions;
+use super::gcp_secret_manager::GcpSourceOptions;
 use super::infisical::InfisicalSourceOptions;
 use super::null::null_is_empty;
 use super::one_of::one_of;
@@ -59,12 +61,14 @@ pub struct Source {
     pub environment: Option<String>,
     /// Folder, path, prefix, item folder or table, in the store's own words. For Vault the path under
     /// the mount; ending in `/` it is a folder. For the Kubernetes provider the name of the object. For
-    /// Infisical the folder. May hold `{{ parameters }}`. Absent: the store's root.
+    /// Infisical the folder. For Google Cloud and Azure the name of a secret; ending in `/`, or absent, a
+    /// folder: what stands before the store's `separator`. May hold `{{ parameters }}`. Absent: the store's root.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Text<1024>>")]
     pub path: Option<String>,
     /// Field of an entry that has several (item field, JSON property). Absent: the store's own default;
-    /// for Vault every field of the entry, for Infisical every secret of the folder.
+    /// for Vault every field of the entry, for Infisical every secret of the folder, for Google Cloud and Azure
+    /// the whole secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Filled<253>>")]
     pub field: Option<String>,
@@ -271,6 +275,12 @@ pub struct SourceOptions {
     /// For a store whose provider is `infisical`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub infisical: Option<InfisicalSourceOptions>,
+    /// For a store whose provider is `gcpSecretManager`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gcp_secret_manager: Option<GcpSourceOptions>,
+    /// For a store whose provider is `azureKeyVault`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub azure_key_vault: Option<AzureSourceOptions>,
 }
 
 one_of! {
@@ -282,7 +292,23 @@ one_of! {
         Kubernetes(KubernetesSourceOptions) = kubernetes "kubernetes",
         /// Infisical.
         Infisical(InfisicalSourceOptions) = infisical "infisical",
+        /// Secret Manager of Google Cloud.
+        GcpSecretManager(GcpSourceOptions) = gcp_secret_manager "gcpSecretManager",
+        /// Azure Key Vault.
+        AzureKeyVault(AzureSourceOptions) = azure_key_vault "azureKeyVault",
     }
+}
+
+/// What becomes of a folder with an entry that is there and cannot be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
+pub enum Unusable {
+    /// Nothing of the folder is taken.
+    #[default]
+    Fail,
+    /// It counts as deleted.
+    LeaveOut,
 }
 
 /// Options of a source in Vault or OpenBao.

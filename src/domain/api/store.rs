@@ -4,6 +4,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::azure_key_vault::AzureKeyVaultProvider;
+use super::gcp_secret_manager::GcpSecretManagerProvider;
 use super::infisical::{Follow, InfisicalProvider};
 use super::kubernetes::KubernetesProvider;
 use super::null::null_is_empty;
@@ -135,6 +137,12 @@ pub struct Provider {
     /// One project of Infisical.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub infisical: Option<InfisicalProvider>,
+    /// Secret Manager of Google Cloud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gcp_secret_manager: Option<GcpSecretManagerProvider>,
+    /// Secrets of Azure Key Vault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub azure_key_vault: Option<AzureKeyVaultProvider>,
 }
 
 one_of! {
@@ -146,6 +154,10 @@ one_of! {
         Kubernetes(KubernetesProvider) = kubernetes "kubernetes",
         /// Infisical.
         Infisical(InfisicalProvider) = infisical "infisical",
+        /// Secret Manager of Google Cloud.
+        GcpSecretManager(GcpSecretManagerProvider) = gcp_secret_manager "gcpSecretManager",
+        /// Azure Key Vault.
+        AzureKeyVault(AzureKeyVaultProvider) = azure_key_vault "azureKeyVault",
     }
 }
 

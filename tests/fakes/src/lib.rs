@@ -1,10 +1,26 @@
 //! Strict stand-ins for systems of which no registry offers a server.
 //!
 //! Each is written from the protocol of the system, answers as it does in the unhappy cases too, and refuses
-//! what it refuses. [`Server`] is what they have in common; [`infisical`] is the first of them.
+//! what it refuses. [`Server`] is what they have in common.
 
+pub mod azure;
+pub mod gcp;
 pub mod infisical;
+mod jwt;
+pub mod outage;
 mod server;
 
+pub use azure::FakeAzure;
+pub use gcp::FakeGcp;
 pub use infisical::FakeInfisical;
+pub use jwt::new_key;
 pub use server::{Handler, Listen, Reply, Request, Server, StartServer};
+
+/// A client of the tests.
+#[cfg(test)]
+fn test_client() -> reqwest::Client {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| drop(rustls::crypto::aws_lc_rs::default_provider().install_default()));
+    let client = reqwest::Client::builder().no_proxy().build();
+    client.unwrap()
+}
