@@ -151,7 +151,12 @@ mod tests {
     #[test]
     fn what_is_no_rsa_key_is_refused() {
         let elliptic = rcgen::KeyPair::generate().unwrap().serialize_pem();
-        for text in ["", "x", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", &elliptic] {
+        for text in [
+            "",
+            "x",
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+            &elliptic,
+        ] {
             assert!(SigningKey::from_pem(text.as_bytes()).is_err());
         }
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use penstock_domain::conditions::Reason;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::secret::SecretValue;
@@ -94,7 +95,9 @@ impl LogIn {
             Self::Unbelievable { host, status } => Fault::new(
                 FaultClass::Unavailable,
                 subject,
-                format!("the answer of {host} to a login is not that of a token endpoint (status {status})"),
+                format!(
+                    "the answer of {host} to a login is not that of a token endpoint (status {status})"
+                ),
             ),
             Self::Make { message } => Fault::new(FaultClass::Invalid, subject, *message)
                 .because(Reason::CredentialsRefused),
@@ -144,7 +147,11 @@ struct Granted {
     access_token: Zeroizing<String>,
     token_type: String,
     /// Seconds; Azure's metadata service writes them as text.
-    expires_in: Seconds,
+    #[serde(default)]
+    expires_in: Option<Seconds>,
+    /// Seconds since 1970, in its place at Azure's app services.
+    #[serde(default)]
+    expires_on: Option<Seconds>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +159,27 @@ struct Granted {
 enum Seconds {
     Number(u64),
     Text(String),
+}
+
+impl Seconds {
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Number(seconds) => Some(*seconds),
+            Self::Text(text) => text.parse().ok(),
+        }
+    }
+}
+
+impl Granted {
+    /// How many seconds it lives at `now`; none where it is not told, or over.
+    fn seconds(&self, now: u64) -> Option<u64> {
+        let left = match (&self.expires_in, &self.expires_on) {
+            (Some(seconds), _) => seconds.number(),
+            (None, Some(end)) => end.number()?.checked_sub(now),
+            (None, None) => None,
+        };
+        left.filter(|seconds| *seconds > 0)
+    }
 }
 
 /// RFC 6749 §5.2. Azure adds its own codes.
@@ -193,12 +221,8 @@ pub(crate) fn grant(
         _ => return Err(unbelievable()),
     }
     let granted: Granted = json::parse(response.body()).map_err(|_| unbelievable())?;
-    let seconds = match granted.expires_in {
-        Seconds::Number(seconds) => Some(seconds),
-        Seconds::Text(text) => text.parse().ok(),
-    };
-    let seconds = seconds.filter(|seconds| *seconds > 0);
-    let seconds = seconds.ok_or_else(unbelievable)?;
+    let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+    let seconds = granted.seconds(now).ok_or_else(unbelievable)?;
     if !granted.token_type.eq_ignore_ascii_case("bearer") {
         return Err(unbelievable());
     }
@@ -340,6 +364,23 @@ mod tests {
             refused.fault("store s").to_string(),
             "store s: login.example.com refuses the login (invalid_client). Check it"
         );
+    }
+
+    #[test]
+    fn a_life_is_told_in_seconds_or_by_its_end_as_number_or_text() {
+        for (members, expected) in [
+            (r#""expires_in": 3599"#, Some(3599)),
+            (r#""expires_in": "86399""#, Some(86_399)),
+            (r#""expires_on": "1060""#, Some(60)),
+            (r#""expires_in": 5, "expires_on": 9000"#, Some(5)),
+            (r#""expires_on": 999"#, None),
+            (r#""expires_in": 0"#, None),
+            (r#""expires_in": "soon""#, None),
+        ] {
+            let text = format!(r#"{{"access_token": "t", "token_type": "Bearer", {members}}}"#);
+            let granted: Granted = json::parse(text.as_bytes()).unwrap();
+            assert_eq!(granted.seconds(1000), expected, "{members}");
+        }
     }
 
     #[test]

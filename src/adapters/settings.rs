@@ -7,6 +7,8 @@ use penstock_domain::names::ObjectName;
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{Credentials, StoreObject, TokenRequest};
 
+use crate::http::ambient::{OperatorIdentity, UseAmbient};
+
 /// How long a ServiceAccount's token for one login lives: the shortest that Kubernetes gives out.
 const TOKEN_LIFETIME_SECONDS: i64 = 600;
 
@@ -24,6 +26,9 @@ pub enum ReadSettings {
     /// A Secret, ConfigMap or ServiceAccount that the store names.
     #[error("fetch what the store logs in with")]
     Fetch(#[source] Fault),
+    /// The operator's own identity.
+    #[error("use the operator's own identity")]
+    Ambient(#[source] UseAmbient),
 }
 
 impl ReadSettings {
@@ -42,6 +47,7 @@ impl ReadSettings {
                 Fault::new(FaultClass::Invalid, format!("{provider}.{field}"), message)
             }
             Self::Fetch(fault) => fault.clone(),
+            Self::Ambient(error) => error.fault(provider),
         }
     }
 }
@@ -65,6 +71,15 @@ impl<'a> Named<'a> {
             ));
         }
         Ok(Self { store, credentials })
+    }
+
+    /// The same for a store that has been granted the operator's own identity: it still may name authorities.
+    pub(crate) fn beside(
+        store: &'a StoreObject,
+        credentials: &'a dyn Credentials,
+        _granted: &OperatorIdentity,
+    ) -> Self {
+        Self { store, credentials }
     }
 
     /// One key of a Secret, byte for byte.

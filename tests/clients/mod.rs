@@ -1,5 +1,7 @@
 //! Official clients against our stand-ins: what a vendor's own program accepts is not only what we believe.
 
+mod azure;
+mod gcp;
 mod infisical;
 
 use std::io::Write;
@@ -21,7 +23,13 @@ const RUNNING: Duration = Duration::from_mins(2);
 /// A Python package with what it needs, in the user's cache; none where this machine cannot have it, which is
 /// said once.
 async fn python_package(requirement: &str) -> Result<Option<PathBuf>, Failure> {
-    let folder = cache_directory()?.join("clients").join(requirement);
+    python_packages(&[requirement]).await
+}
+
+/// The same for several that are used together.
+async fn python_packages(requirements: &[&str]) -> Result<Option<PathBuf>, Failure> {
+    let requirement = requirements.join(" ");
+    let folder = cache_directory()?.join("clients").join(&requirement);
     let done = folder.join(".installed");
     if done.is_file() {
         return Ok(Some(folder));
@@ -31,7 +39,7 @@ async fn python_package(requirement: &str) -> Result<Option<PathBuf>, Failure> {
         .args(["-m", "pip", "install", "--quiet"])
         .args(["--disable-pip-version-check", "--no-compile", "--target"])
         .arg(&folder)
-        .arg(requirement);
+        .args(requirements);
     let reason = match timeout(INSTALLING, install.kill_on_drop(true).output()).await {
         Ok(Ok(output)) if output.status.success() => {
             std::fs::write(&done, "")?;

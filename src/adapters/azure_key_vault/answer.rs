@@ -303,9 +303,7 @@ mod tests {
 
     #[test]
     fn failures_are_told_apart_by_status_and_code() {
-        let body = |code: &str, inner: &str| {
-            json!({"error": {"code": code, "message": "hunter2", "innererror": {"code": inner}}})
-        };
+        let body = |code: &str, inner: &str| json!({"error": {"code": code, "message": "hunter2", "innererror": {"code": inner}}});
         for (status, code, inner, expected) in [
             (404, "SecretNotFound", "", Rejection::Missing),
             (404, "NotFound", "", Rejection::Unbelievable(404)),
@@ -403,7 +401,10 @@ mod tests {
         let read = page(body.to_string().as_bytes(), "h").unwrap();
         assert_eq!(read.secrets.len(), 1);
         let first = &read.secrets[0];
-        assert_eq!((first.name.as_str(), first.attributes.updated), ("A", Some(5)));
+        assert_eq!(
+            (first.name.as_str(), first.attributes.updated),
+            ("A", Some(5))
+        );
         assert_eq!(
             tags(&first.tags, first.content_type.as_deref()),
             ["k", "k=v", "contentType=text/plain"]
@@ -420,7 +421,10 @@ mod tests {
         .to_string();
         let read = secret(body.as_bytes(), "db-url", None).unwrap();
         assert_eq!(read.value, SecretValue::from("x\0\n"));
-        assert_eq!((read.name.as_str(), read.version.as_str()), ("DB-URL", VERSION));
+        assert_eq!(
+            (read.name.as_str(), read.version.as_str()),
+            ("DB-URL", VERSION)
+        );
         assert!(secret(body.as_bytes(), "DB-URL", Some(VERSION)).is_ok());
         assert!(secret(body.as_bytes(), "OTHER", None).is_err());
         assert!(secret(body.as_bytes(), "DB-URL", Some(&"0".repeat(32))).is_err());
@@ -430,7 +434,10 @@ mod tests {
             json!({"value": "x", "id": "https://h/secrets/A", "attributes": {}}),
             json!({"value": "x", "id": format!("https://h/keys/A/{VERSION}"), "attributes": {}}),
         ] {
-            assert!(secret(odd.to_string().as_bytes(), "A", None).is_err(), "{odd}");
+            assert!(
+                secret(odd.to_string().as_bytes(), "A", None).is_err(),
+                "{odd}"
+            );
         }
     }
 }

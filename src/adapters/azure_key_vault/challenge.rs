@@ -101,9 +101,15 @@ mod tests {
         let own = format!("https://login.microsoftonline.com/{TENANT}");
         let vault = "https://vault.azure.net";
         assert_eq!(says(&own, vault), WrongToken::Unknown);
-        assert_eq!(says(&own.to_uppercase().replace("HTTPS", "https"), vault), WrongToken::Unknown);
         assert_eq!(
-            says("https://login.microsoftonline.com/00000000-0000-4000-8000-0000000000bb", vault),
+            says(&own.to_uppercase().replace("HTTPS", "https"), vault),
+            WrongToken::Unknown
+        );
+        assert_eq!(
+            says(
+                "https://login.microsoftonline.com/00000000-0000-4000-8000-0000000000bb",
+                vault
+            ),
             WrongToken::Tenant
         );
         assert_eq!(
@@ -114,9 +120,22 @@ mod tests {
             says("https://login.microsoftonline.com.evil.example/x", vault),
             WrongToken::Authority
         );
-        assert_eq!(says(&own, "https://managedhsm.azure.net"), WrongToken::Resource);
-        for challenge in [None, Some(""), Some("Basic x"), Some("Bearer x"), Some("Bearer authorization=\"/\"")] {
-            assert_eq!(judge(challenge, &expected), WrongToken::NoChallenge, "{challenge:?}");
+        assert_eq!(
+            says(&own, "https://managedhsm.azure.net"),
+            WrongToken::Resource
+        );
+        for challenge in [
+            None,
+            Some(""),
+            Some("Basic x"),
+            Some("Bearer x"),
+            Some("Bearer authorization=\"/\""),
+        ] {
+            assert_eq!(
+                judge(challenge, &expected),
+                WrongToken::NoChallenge,
+                "{challenge:?}"
+            );
         }
     }
 }

@@ -186,7 +186,9 @@ fn rejected(subject: &str, what: &str, rejection: &Rejection) -> Fault {
             format!("the vault does not take the request for {what}"),
             "Check the form of name and version",
         ),
-        Rejection::Throttled => return Fault::throttled(subject, "the vault asks for patience", None),
+        Rejection::Throttled => {
+            return Fault::throttled(subject, "the vault asks for patience", None);
+        }
         Rejection::Stumbled(status) => (
             FaultClass::Unavailable,
             format!("the vault stumbles (status {status})"),

@@ -11,11 +11,13 @@ use penstock_domain::stores::Credentials;
 use serde::Serialize;
 
 use super::challenge::Expected;
-use super::settings::{Method, Proof};
+use super::settings::{ManagedKind, Method, Proof, TOKEN_FILE};
+use crate::http::ambient::{OperatorIdentity, ServiceClient};
 use crate::http::client::HttpClient;
 use crate::jwt::{Algorithm, KeyName, SigningKey};
 use crate::oauth::{self, LogIn};
 use crate::session::{Grant, Issuer, Renewal, Token};
+use crate::settings::trimmed;
 
 const ASSERTION_TYPE: &[u8] = b"urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// How long an assertion is good, in seconds; Azure advises five to ten minutes.
@@ -51,21 +53,21 @@ impl Login {
         ];
         let proven = match proof {
             Proof::Secret(secret) => secret.clone(),
-            Proof::Certificate { key, thumbprint } => {
-                self.assertion(client_id, key, thumbprint)?
-            }
+            Proof::Certificate { key, thumbprint } => self.assertion(client_id, key, thumbprint)?,
             Proof::ServiceAccount(request) => self
                 .credentials
                 .service_account_token(request)
                 .await
                 .map_err(LogIn::Credentials)?,
+            Proof::OwnFile(identity) => trimmed(&own_token(identity).await?),
         };
         match proof {
             Proof::Secret(_) => fields.push(("client_secret", proven.expose())),
-            Proof::Certificate { .. } | Proof::ServiceAccount(_) => fields.extend([
-                ("client_assertion_type", ASSERTION_TYPE),
-                ("client_assertion", proven.expose()),
-            ]),
+            Proof::Certificate { .. } | Proof::ServiceAccount(_) | Proof::OwnFile(_) => fields
+                .extend([
+                    ("client_assertion_type", ASSERTION_TYPE),
+                    ("client_assertion", proven.expose()),
+                ]),
         }
         let body = oauth::form(&fields);
         let response = oauth::ask(&self.http, &[tenant, "oauth2", "v2.0", "token"], body).await?;
@@ -102,6 +104,48 @@ impl Login {
     }
 }
 
+/// The operator's own federated token: read each time, because it is replaced.
+async fn own_token(identity: &OperatorIdentity) -> Result<SecretValue, LogIn> {
+    let token = identity.file(TOKEN_FILE).await;
+    let token = token.map_err(|error| LogIn::Credentials(error.fault("identity: operator")))?;
+    token.ok_or(LogIn::Make {
+        message: "the operator has no federated token any more",
+    })
+}
+
+/// The token of a managed identity: of a machine ("Azure Instance Metadata Service"), or of an app ("Managed
+/// identities for App Service").
+async fn managed(
+    service: &ServiceClient,
+    kind: &ManagedKind,
+    (resource, client_id): (&str, Option<&str>),
+) -> Result<Grant, LogIn> {
+    let failed = |source| LogIn::Send {
+        host: service.http.host().to_owned(),
+        source,
+    };
+    let request = match kind {
+        ManagedKind::Instance => service
+            .get(&["metadata", "identity", "oauth2", "token"])
+            .query("api-version", "2018-02-01")
+            .header("metadata", "true"),
+        ManagedKind::App { header } => service
+            .get(&[])
+            .query("api-version", "2019-08-01")
+            .credential("x-identity-header", header),
+    };
+    let mut request = request.map_err(failed)?.query("resource", resource);
+    if let Some(client_id) = client_id {
+        request = request.query("client_id", client_id);
+    }
+    let response = service.http.send(&request).await.map_err(failed)?;
+    oauth::grant(
+        &service.http,
+        &response,
+        |_, _| "Assign a managed identity to the machine or app; where there are several, set managedIdentityClientId",
+    )
+}
+
 /// The time as the server has it.
 fn now(http: &HttpClient) -> Timestamp {
     let ahead = http.clock_ahead().unwrap_or(SignedDuration::ZERO);
@@ -136,6 +180,14 @@ impl Issuer for Login {
     async fn log_in(&self) -> Result<Grant, LogIn> {
         match &self.method {
             Method::Client { client_id, proof } => self.as_client(client_id, proof).await,
+            Method::Managed {
+                service,
+                kind,
+                client_id,
+            } => {
+                let resource = &self.expected.resource;
+                managed(service, kind, (resource, client_id.as_deref())).await
+            }
         }
     }
 

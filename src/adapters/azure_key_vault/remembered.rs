@@ -18,7 +18,13 @@ const SETTLED_SECONDS: i64 = 5;
 /// Values that may still be those of now.
 #[derive(Default)]
 pub(super) struct Remembered {
-    kept: Mutex<HashMap<String, Kept>>,
+    kept: Mutex<Values>,
+}
+
+#[derive(Default)]
+struct Values {
+    by_name: HashMap<String, Kept>,
+    bytes: usize,
 }
 
 struct Kept {
@@ -32,7 +38,7 @@ impl Remembered {
     /// Version and value of a secret that was last changed then.
     pub(super) fn find(&self, name: &str, updated: Option<i64>) -> Option<(String, SecretValue)> {
         let kept = self.kept();
-        let kept = kept.get(&name.to_ascii_lowercase())?;
+        let kept = kept.by_name.get(&name.to_ascii_lowercase())?;
         let same = Some(kept.updated) == updated && kept.read.elapsed() < MAX_AGE;
         same.then(|| (kept.version.clone(), kept.value.clone()))
     }
@@ -46,34 +52,43 @@ impl Remembered {
     ) {
         let name = name.to_ascii_lowercase();
         let mut kept = self.kept();
-        kept.remove(&name);
+        kept.forget(&name);
         let Some(updated) = updated.filter(|updated| now - updated >= SETTLED_SECONDS) else {
             return;
         };
         let size = name.len() + value.len();
-        if held(&kept) + size > MAX_BYTES {
-            kept.retain(|_, kept| kept.read.elapsed() < MAX_AGE);
+        if kept.bytes + size > MAX_BYTES {
+            kept.forget_the_old();
         }
-        if held(&kept) + size <= MAX_BYTES {
+        if kept.bytes + size <= MAX_BYTES {
             let new = Kept {
                 updated,
                 version: version.to_owned(),
                 value: value.clone(),
                 read: Instant::now(),
             };
-            kept.insert(name, new);
+            kept.bytes += size;
+            kept.by_name.insert(name, new);
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
+    fn kept(&self) -> MutexGuard<'_, Values> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn held(kept: &HashMap<String, Kept>) -> usize {
-    kept.iter()
-        .map(|(name, kept)| name.len() + kept.value.len())
-        .sum()
+impl Values {
+    fn forget(&mut self, name: &str) {
+        if let Some(kept) = self.by_name.remove(name) {
+            self.bytes -= name.len() + kept.value.len();
+        }
+    }
+
+    fn forget_the_old(&mut self) {
+        self.by_name.retain(|_, kept| kept.read.elapsed() < MAX_AGE);
+        let left = self.by_name.iter();
+        self.bytes = left.map(|(name, kept)| name.len() + kept.value.len()).sum();
+    }
 }
 
 #[cfg(test)]
@@ -105,7 +120,10 @@ mod tests {
         keep(&remembered, "A", 95, 1);
         assert!(remembered.find("A", Some(95)).is_some());
         keep(&remembered, "A", 100, 1);
-        assert!(remembered.find("A", Some(95)).is_none(), "nor is the old one");
+        assert!(
+            remembered.find("A", Some(95)).is_none(),
+            "nor is the old one"
+        );
     }
 
     #[tokio::test(start_paused = true)]

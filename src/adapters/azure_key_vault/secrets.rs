@@ -131,14 +131,15 @@ impl Secrets {
         let read = futures::stream::iter(found)
             .map(|found| self.value(found, folder, insist))
             .buffer_unordered(AT_ONCE);
-        let entries = read.try_fold(Entries::default(), |mut entries, entry| {
-            let added = entry.is_none_or(|entry| entries.add(entry).is_ok());
-            futures::future::ready(added.then_some(entries).ok_or_else(|| {
-                AzureError::TooLarge {
-                    what: format!("folder `{}`", folder.path.to_text()),
-                }
-            }))
-        });
+        let entries =
+            read.try_fold(Entries::default(), |mut entries, entry| {
+                let added = entry.is_none_or(|entry| entries.add(entry).is_ok());
+                futures::future::ready(added.then_some(entries).ok_or_else(|| {
+                    AzureError::TooLarge {
+                        what: format!("folder `{}`", folder.path.to_text()),
+                    }
+                }))
+            });
         let mut entries = entries.await?.into_list();
         entries.sort_by(|one, other| (&one.path, &one.name).cmp(&(&other.path, &other.name)));
         Ok(Snapshot {

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use penstock_domain::api::azure_key_vault::{
     AzureCloud, AzureKeyVaultProvider, AzureLogin, AzureNames,
 };
+use penstock_domain::api::store::Identity;
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{Credentials, StoreObject, TokenRequest};
 use rustls::pki_types::CertificateDer;
@@ -16,6 +17,8 @@ use super::challenge::Expected;
 use super::names::is_letter;
 use crate::credential_hash::hash_of;
 use crate::flat_names::Separator;
+use crate::http::ambient::{CredentialService, OperatorIdentity, ServiceClient};
+use crate::http::client::HttpLayer;
 use crate::http::tls::TlsSettings;
 use crate::jwt::SigningKey;
 use crate::settings::{Named, ReadSettings};
@@ -36,6 +39,21 @@ pub(super) struct Settings {
 pub(super) enum Method {
     /// An application, which proves itself.
     Client { client_id: String, proof: Proof },
+    /// The operator's own managed identity.
+    Managed {
+        service: ServiceClient,
+        kind: ManagedKind,
+        /// Which one, where there are several.
+        client_id: Option<String>,
+    },
+}
+
+/// Where a managed identity is asked for.
+pub(super) enum ManagedKind {
+    /// The instance metadata service of a machine.
+    Instance,
+    /// The service beside an app; the header proves that it is the app that asks.
+    App { header: SecretValue },
 }
 
 /// How an application proves itself.
@@ -50,6 +68,96 @@ pub(super) enum Proof {
     },
     /// By the token of a ServiceAccount, requested for each login.
     ServiceAccount(TokenRequest),
+    /// By the token of the operator's own ServiceAccount that Azure's webhook lays down, read for each login.
+    OwnFile(OperatorIdentity),
+}
+
+/// The file of the operator's own federated token.
+pub(super) const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+
+/// The operator's own identity: the workload identity of its pod, else the managed identity of its app or machine.
+async fn own(
+    named: &Named<'_>,
+    identity: &OperatorIdentity,
+    provider: &AzureKeyVaultProvider,
+    layer: &HttpLayer,
+) -> Result<Settings, ReadSettings> {
+    if provider.auth.is_some() {
+        return Err(ReadSettings::field(
+            "auth",
+            "cannot be set beside identity: operator",
+        ));
+    }
+    let (authority, resource) = cloud(provider)?;
+    let places = (
+        &provider.ca_bundle,
+        &provider.ca_secret_ref,
+        &provider.ca_config_map_ref,
+    );
+    let ca = named.authorities(places).await?;
+    let wanted = provider.managed_identity_client_id.clone();
+    let client = wanted
+        .clone()
+        .or_else(|| identity.variable("AZURE_CLIENT_ID").map(str::to_owned));
+    let tenant = identity.variable("AZURE_TENANT_ID");
+    let (tenant, method) = match (identity.variable(TOKEN_FILE), &client, tenant) {
+        (Some(_), Some(client_id), Some(tenant)) => {
+            let method = Method::Client {
+                client_id: client_id.clone(),
+                proof: Proof::OwnFile(identity.clone()),
+            };
+            (Some(tenant_segment(tenant)?), method)
+        }
+        _ => (None, managed(identity, wanted, layer)?),
+    };
+    let parts: [&[u8]; 2] = [
+        ca.as_deref().unwrap_or_default(),
+        client.as_deref().unwrap_or_default().as_bytes(),
+    ];
+    Ok(Settings {
+        credential_hash: hash_of(parts),
+        expected: Expected {
+            authority,
+            tenant,
+            resource,
+        },
+        method,
+        tls: TlsSettings {
+            ca,
+            server_name: None,
+            identity: None,
+        },
+    })
+}
+
+fn managed(
+    identity: &OperatorIdentity,
+    client_id: Option<String>,
+    layer: &HttpLayer,
+) -> Result<Method, ReadSettings> {
+    let service = |service| {
+        identity
+            .service(layer, service)
+            .map_err(ReadSettings::Ambient)
+    };
+    let (service, kind) = match (
+        service(CredentialService::AzureApp)?,
+        identity.secret("IDENTITY_HEADER"),
+    ) {
+        (Some(service), Some(header)) => (Some(service), ManagedKind::App { header }),
+        _ => (
+            service(CredentialService::AzureInstance)?,
+            ManagedKind::Instance,
+        ),
+    };
+    let service = service.ok_or_else(|| {
+        ReadSettings::field("auth", "is absent, and there is no managed identity")
+    })?;
+    Ok(Method::Managed {
+        service,
+        kind,
+        client_id,
+    })
 }
 
 impl Settings {
@@ -58,7 +166,14 @@ impl Settings {
         store: &StoreObject,
         provider: &AzureKeyVaultProvider,
         credentials: &dyn Credentials,
+        layer: &HttpLayer,
     ) -> Result<Self, ReadSettings> {
+        if store.identity == Identity::Operator {
+            let granted = layer.ambient().grant(store);
+            let identity = granted.map_err(ReadSettings::Ambient)?;
+            let named = Named::beside(store, credentials, &identity);
+            return own(&named, &identity, provider, layer).await;
+        }
         let named = Named::of(store, credentials)?;
         let places = (
             &provider.ca_bundle,
@@ -193,10 +308,7 @@ fn tenant_segment(text: &str) -> Result<String, ReadSettings> {
     }
 }
 
-fn certificate_proof(
-    certificate: &SecretValue,
-    key: &SecretValue,
-) -> Result<Proof, ReadSettings> {
+fn certificate_proof(certificate: &SecretValue, key: &SecretValue) -> Result<Proof, ReadSettings> {
     let der = CertificateDer::from_pem_slice(certificate.expose()).map_err(|_| {
         ReadSettings::field(
             "auth.clientCertificate.certificateRef",
@@ -232,9 +344,21 @@ mod tests {
     #[test]
     fn a_token_for_a_cloud_goes_to_that_cloud() {
         for (address, of_cloud, login) in [
-            ("https://shop.vault.azure.net", None, "https://login.microsoftonline.com"),
-            ("https://SHOP.vault.azure.net/", None, "https://login.microsoftonline.com"),
-            ("https://shop.vault.azure.cn", Some(AzureCloud::China), "https://login.chinacloudapi.cn"),
+            (
+                "https://shop.vault.azure.net",
+                None,
+                "https://login.microsoftonline.com",
+            ),
+            (
+                "https://SHOP.vault.azure.net/",
+                None,
+                "https://login.microsoftonline.com",
+            ),
+            (
+                "https://shop.vault.azure.cn",
+                Some(AzureCloud::China),
+                "https://login.chinacloudapi.cn",
+            ),
             (
                 "https://shop.vault.usgovcloudapi.net",
                 Some(AzureCloud::UsGovernment),
@@ -276,7 +400,10 @@ mod tests {
 
     #[test]
     fn a_tenant_is_one_segment() {
-        for text in ["00000000-0000-4000-8000-0000000000aa", "example.onmicrosoft.com"] {
+        for text in [
+            "00000000-0000-4000-8000-0000000000aa",
+            "example.onmicrosoft.com",
+        ] {
             assert!(tenant_segment(text).is_ok(), "{text}");
         }
         for text in ["", "a/b", "..", ".", "a%2fb", "a?b"] {

@@ -38,7 +38,7 @@ impl AzureStore {
         layer: &HttpLayer,
         credentials: &Arc<dyn Credentials>,
     ) -> Result<Self, AzureError> {
-        let settings = Settings::read(store, provider, credentials.as_ref()).await?;
+        let settings = Settings::read(store, provider, credentials.as_ref(), layer).await?;
         let client = |field: &'static str, address: &str| {
             layer
                 .client(&ClientSettings::of(store, address, &settings.tls))
@@ -133,11 +133,8 @@ impl AzureStore {
     }
 
     async fn look(&self) -> Result<Capabilities, AzureError> {
-        let mut capabilities = Capabilities::from([
-            Capability::Read,
-            Capability::Versions,
-            Capability::Tags,
-        ]);
+        let mut capabilities =
+            Capabilities::from([Capability::Read, Capability::Versions, Capability::Tags]);
         if self.secrets.check().await? {
             capabilities.extend([Capability::List, Capability::Probe]);
         }

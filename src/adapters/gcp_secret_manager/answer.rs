@@ -103,7 +103,8 @@ pub(super) fn good(status: u16, body: &[u8]) -> Result<&[u8], Rejection> {
 
 /// Whether the token is dead, by Google's own words.
 pub(super) fn is_dead_token(status: u16, body: &[u8]) -> bool {
-    status == 401 && failure(status, body).is_some_and(|failure| failure.status == "UNAUTHENTICATED")
+    status == 401
+        && failure(status, body).is_some_and(|failure| failure.status == "UNAUTHENTICATED")
 }
 
 fn failure(status: u16, body: &[u8]) -> Option<Failure> {
@@ -185,7 +186,10 @@ pub(super) fn page(body: &[u8]) -> Result<Page, Rejection> {
         })
     });
     let next = listing.next_page_token.filter(|token| !token.is_empty());
-    if next.as_ref().is_some_and(|token| token.len() > MAX_PAGE_TOKEN) {
+    if next
+        .as_ref()
+        .is_some_and(|token| token.len() > MAX_PAGE_TOKEN)
+    {
         return Err(Rejection::Unbelievable(200));
     }
     Ok(Page {
@@ -291,7 +295,12 @@ mod tests {
             (400, "FAILED_PRECONDITION", &none, Rejection::Unusable),
             (400, "INVALID_ARGUMENT", &none, Rejection::BadRequest),
             (404, "NOT_FOUND", &none, Rejection::Missing),
-            (403, "PERMISSION_DENIED", &none, Rejection::Denied(Denied::Other)),
+            (
+                403,
+                "PERMISSION_DENIED",
+                &none,
+                Rejection::Denied(Denied::Other),
+            ),
             (
                 403,
                 "PERMISSION_DENIED",
@@ -334,7 +343,8 @@ mod tests {
     }
 
     fn access(data: &str, checksum: Option<&str>) -> Result<Accessed, Rejection> {
-        let mut body = json!({"name": "projects/123/secrets/s/versions/5", "payload": {"data": data}});
+        let mut body =
+            json!({"name": "projects/123/secrets/s/versions/5", "payload": {"data": data}});
         if let Some(checksum) = checksum {
             body["payload"]["dataCrc32c"] = json!(checksum);
         }
@@ -360,10 +370,19 @@ mod tests {
     #[test]
     fn without_bytes_there_is_no_member_for_them() {
         let body = br#"{"name":"projects/1/locations/l/secrets/s/versions/1","payload":{"dataCrc32c":"0"}}"#;
-        assert_eq!(accessed(body, "s", true).unwrap().value, SecretValue::from(""));
+        assert_eq!(
+            accessed(body, "s", true).unwrap().value,
+            SecretValue::from("")
+        );
         let bare = br#"{"name":"projects/1/secrets/s/versions/1","payload":{"data":"eA=="}}"#;
-        assert_eq!(accessed(bare, "s", false).unwrap().value, SecretValue::from("x"));
-        assert_eq!(accessed(bare, "other", false), Err(Rejection::Unbelievable(200)));
+        assert_eq!(
+            accessed(bare, "s", false).unwrap().value,
+            SecretValue::from("x")
+        );
+        assert_eq!(
+            accessed(bare, "other", false),
+            Err(Rejection::Unbelievable(200))
+        );
     }
 
     #[test]

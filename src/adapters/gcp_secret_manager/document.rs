@@ -136,8 +136,15 @@ mod tests {
             refused(&document)
         };
         assert_eq!(refused(&user), "taken");
-        assert_eq!(with("token_uri", "https://oauth2.googleapis.com/token"), "taken");
-        assert_eq!(with("quota_project_id", "p"), "taken", "known to nobody, followed by nobody");
+        assert_eq!(
+            with("token_uri", "https://oauth2.googleapis.com/token"),
+            "taken"
+        );
+        assert_eq!(
+            with("quota_project_id", "p"),
+            "taken",
+            "known to nobody, followed by nobody"
+        );
         assert!(with("token_uri", "https://evil.example/token").contains("token_uri"));
         assert!(with("universe_domain", "evil.example").contains("universe_domain"));
         let external = json!({

@@ -219,7 +219,10 @@ mod tests {
             (Rejection::Missing, FaultClass::NotFound),
             (Rejection::Unusable, FaultClass::Denied),
             (Rejection::Denied(Denied::Permission), FaultClass::Denied),
-            (Rejection::Denied(Denied::ServiceDisabled), FaultClass::Denied),
+            (
+                Rejection::Denied(Denied::ServiceDisabled),
+                FaultClass::Denied,
+            ),
             (Rejection::BadRequest, FaultClass::Invalid),
             (
                 Rejection::Throttled(None),

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::document::Document;
 use super::settings::{Method, Subject};
+use crate::http::ambient::ServiceClient;
 use crate::http::client::{HttpClient, Request};
 use crate::http::json;
 use crate::jwt::{Algorithm, KeyName, SigningKey};
@@ -78,9 +79,11 @@ impl Login {
             ("assertion", assertion.expose()),
         ]);
         let response = oauth::ask(&self.oauth2, &["token"], body).await?;
-        oauth::grant(&self.oauth2, &response, |_, _| {
-            "Check that the key is still there and its account enabled, and the clocks"
-        })
+        oauth::grant(
+            &self.oauth2,
+            &response,
+            |_, _| "Check that the key is still there and its account enabled, and the clocks",
+        )
     }
 
     async fn with_refresh_token(
@@ -94,9 +97,11 @@ impl Login {
             ("refresh_token", token.expose()),
         ]);
         let response = oauth::ask(&self.oauth2, &["token"], body).await?;
-        oauth::grant(&self.oauth2, &response, |_, _| {
-            "The login of that person has ended: `gcloud auth application-default login` makes a new one"
-        })
+        oauth::grant(
+            &self.oauth2,
+            &response,
+            |_, _| "The login of that person has ended: `gcloud auth application-default login` makes a new one",
+        )
     }
 
     async fn federated(
@@ -131,9 +136,11 @@ impl Login {
             ("subject_token", token.expose()),
         ]);
         let response = oauth::ask(&self.sts, &["v1", "token"], body).await?;
-        let granted = oauth::grant(&self.sts, &response, |_, _| {
-            "Check the provider of the workload identity pool: its issuer, its allowed audiences (one must be the ServiceAccount's), its attribute condition"
-        })?;
+        let granted = oauth::grant(
+            &self.sts,
+            &response,
+            |_, _| "Check the provider of the workload identity pool: its issuer, its allowed audiences (one must be the ServiceAccount's), its attribute condition",
+        )?;
         match impersonate {
             None => Ok(granted),
             Some(email) => self.impersonated(email, &granted.token).await,
@@ -190,6 +197,32 @@ impl Login {
     }
 }
 
+/// The token of the service account that is attached to the machine or to the operator's ServiceAccount.
+async fn attached(service: &ServiceClient) -> Result<Grant, LogIn> {
+    let segments = [
+        "computeMetadata",
+        "v1",
+        "instance",
+        "service-accounts",
+        "default",
+        "token",
+    ];
+    let failed = |source| LogIn::Send {
+        host: service.http.host().to_owned(),
+        source,
+    };
+    let request = service
+        .get(&segments)
+        .header("metadata-flavor", "Google")
+        .map_err(failed)?;
+    let response = service.http.send(&request).await.map_err(failed)?;
+    oauth::grant(
+        &service.http,
+        &response,
+        |_, _| "Attach a service account to the machine, or to the operator's ServiceAccount",
+    )
+}
+
 /// The time as the server has it.
 fn now(http: &HttpClient) -> Timestamp {
     let ahead = http.clock_ahead().unwrap_or(SignedDuration::ZERO);
@@ -222,6 +255,7 @@ impl Issuer for Login {
                 self.federated(audience, subject, impersonate.as_deref())
                     .await
             }
+            Method::Metadata(service) => attached(service).await,
         }
     }
 

@@ -23,8 +23,7 @@ const MAX_PAGES: usize = 1000;
 const AT_ONCE: usize = 64;
 /// The version that was made last.
 const LATEST: &str = "latest";
-const REFUSED_HINT: &str =
-    "A token that was given out a moment ago is refused: check the project and its organisation's policies";
+const REFUSED_HINT: &str = "A token that was given out a moment ago is refused: check the project and its organisation's policies";
 
 /// Secrets of one project.
 pub(super) struct Secrets {
@@ -256,7 +255,12 @@ impl Secrets {
     fn segments(&self, below: &[&str]) -> Vec<String> {
         let parent = self.parent.iter().cloned();
         parent
-            .chain(["secrets"].iter().chain(below).map(|segment| (*segment).to_owned()))
+            .chain(
+                ["secrets"]
+                    .iter()
+                    .chain(below)
+                    .map(|segment| (*segment).to_owned()),
+            )
             .collect()
     }
 }

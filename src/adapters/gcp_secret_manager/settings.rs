@@ -3,6 +3,7 @@
 use penstock_domain::api::gcp_secret_manager::{
     GcpEndpoints, GcpLogin, GcpSecretManagerProvider, GcpSubject, GcpWorkloadIdentity,
 };
+use penstock_domain::api::store::Identity;
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{Credentials, StoreObject, TokenRequest};
 
@@ -10,6 +11,8 @@ use super::answer::is_letter;
 use super::document::{self, Document};
 use crate::credential_hash::hash_of;
 use crate::flat_names::Separator;
+use crate::http::ambient::{CredentialService, OperatorIdentity, ServiceClient};
+use crate::http::client::HttpLayer;
 use crate::http::tls::TlsSettings;
 use crate::settings::{Named, ReadSettings};
 
@@ -48,6 +51,8 @@ pub(super) enum Method {
         subject: Subject,
         impersonate: Option<String>,
     },
+    /// The operator's own identity, which the metadata server knows.
+    Metadata(ServiceClient),
 }
 
 /// Whose token is exchanged.
@@ -64,15 +69,23 @@ impl Settings {
         store: &StoreObject,
         provider: &GcpSecretManagerProvider,
         credentials: &dyn Credentials,
+        layer: &HttpLayer,
     ) -> Result<Self, ReadSettings> {
-        let named = Named::of(store, credentials)?;
+        let granted = granted(store, layer)?;
+        let named = match &granted {
+            None => Named::of(store, credentials)?,
+            Some(identity) => Named::beside(store, credentials, identity),
+        };
         let places = (
             &provider.ca_bundle,
             &provider.ca_secret_ref,
             &provider.ca_config_map_ref,
         );
         let ca = named.authorities(places).await?;
-        let (method, login) = method(&named, provider).await?;
+        let (method, login) = match &granted {
+            None => method(&named, provider).await?,
+            Some(identity) => own_method(identity, provider, layer).await?,
+        };
         let authorities = ca.clone().unwrap_or_default();
         let parts = login.iter().map(SecretValue::expose);
         let location = location(provider)?;
@@ -103,11 +116,7 @@ pub(super) fn separator(provider: &GcpSecretManagerProvider) -> Result<Separator
 }
 
 /// Both are one segment of a path, and a location part of a host name.
-fn segment<'a>(
-    field: &'static str,
-    text: &'a str,
-    more: &[u8],
-) -> Result<&'a str, ReadSettings> {
+fn segment<'a>(field: &'static str, text: &'a str, more: &[u8]) -> Result<&'a str, ReadSettings> {
     let sound = !text.is_empty()
         && text
             .bytes()
@@ -156,6 +165,54 @@ fn addresses(endpoints: GcpEndpoints, location: Option<&str>) -> Addresses {
             .unwrap_or_else(|| google("iamcredentials")),
     }
 }
+
+/// The operator's own identity, where the store is to use it.
+fn granted(
+    store: &StoreObject,
+    layer: &HttpLayer,
+) -> Result<Option<OperatorIdentity>, ReadSettings> {
+    match store.identity {
+        Identity::Credentials => Ok(None),
+        Identity::Operator => layer
+            .ambient()
+            .grant(store)
+            .map(Some)
+            .map_err(ReadSettings::Ambient),
+    }
+}
+
+/// The operator logs in by the metadata server; a person at the command line by what
+/// `gcloud auth application-default login` wrote, if it did.
+async fn own_method(
+    identity: &OperatorIdentity,
+    provider: &GcpSecretManagerProvider,
+    layer: &HttpLayer,
+) -> Result<(Method, Vec<SecretValue>), ReadSettings> {
+    if provider.auth.is_some() {
+        return Err(ReadSettings::field(
+            "auth",
+            "cannot be set beside identity: operator",
+        ));
+    }
+    let variable = "GOOGLE_APPLICATION_CREDENTIALS";
+    if let Ok(person) = layer.ambient().person() {
+        let usual = ".config/gcloud/application_default_credentials.json";
+        let text = person.file(variable, usual).await;
+        if let Some(text) = text.map_err(ReadSettings::Ambient)? {
+            let document = document::read(&text).map_err(|problem| {
+                let message = format!("is absent, and the document of {variable} {problem}");
+                ReadSettings::field("auth", message)
+            })?;
+            return Ok((Method::Key(document), vec![text]));
+        }
+    }
+    let service = identity.service(layer, CredentialService::GoogleMetadata);
+    let service = service.map_err(ReadSettings::Ambient)?;
+    let service = service.ok_or_else(|| ReadSettings::field("auth", NO_METADATA))?;
+    Ok((Method::Metadata(service), Vec::new()))
+}
+
+const NO_METADATA: &str = "is absent, and there is no metadata server";
 
 /// How to log in, and the parts that name it.
 async fn method(
@@ -267,7 +324,10 @@ mod tests {
         let parent = parent(project(&spec).unwrap(), location).join("/");
         assert_eq!(parent, "v1/projects/shop-1/locations/europe-west3");
         let global = addresses(GcpEndpoints::default(), None);
-        assert_eq!(global.secret_manager, "https://secretmanager.googleapis.com");
+        assert_eq!(
+            global.secret_manager,
+            "https://secretmanager.googleapis.com"
+        );
     }
 
     #[test]

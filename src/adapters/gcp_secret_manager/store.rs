@@ -35,7 +35,7 @@ impl GcpStore {
         layer: &HttpLayer,
         credentials: &Arc<dyn Credentials>,
     ) -> Result<Self, GcpError> {
-        let settings = Settings::read(store, provider, credentials.as_ref()).await?;
+        let settings = Settings::read(store, provider, credentials.as_ref(), layer).await?;
         let client = |field: &'static str, address: &str| -> Result<HttpClient, GcpError> {
             layer
                 .client(&ClientSettings::of(store, address, &settings.tls))

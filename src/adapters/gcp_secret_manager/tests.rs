@@ -30,7 +30,8 @@ use crate::open::{OpenedStore as _, Proposal, StoreFailure, StoreQuery};
 use crate::test_ports::FakeCredentials;
 
 const READER: &str = "reader@shop.iam.gserviceaccount.com";
-const POOL: &str = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k";
+const POOL: &str =
+    "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k";
 
 /// A key costs a second to make.
 fn key() -> &'static (String, Vec<u8>) {

@@ -5,7 +5,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use penstock_fakes::azure::{Application, Rights};
 use penstock_fakes::{FakeAzure, Listen, new_key};
-use penstock_testbed::Failure;
 use sha2::{Digest as _, Sha256};
 
 use super::{Outcome, python, python_packages};
@@ -20,10 +19,9 @@ async fn the_official_clients_work_against_the_stand_in() -> Outcome {
     };
     let fake = FakeAzure::start(Listen::Https).await?;
     let (key, public) = new_key();
-    let pair = rcgen::KeyPair::from_pem(&key).map_err(Failure::because)?;
-    let parameters = rcgen::CertificateParams::new(vec!["penstock.example".to_owned()]);
-    let parameters = parameters.map_err(Failure::because)?;
-    let certificate = parameters.self_signed(&pair).map_err(Failure::because)?;
+    let pair = rcgen::KeyPair::from_pem(&key)?;
+    let parameters = rcgen::CertificateParams::new(vec!["penstock.example".to_owned()])?;
+    let certificate = parameters.self_signed(&pair)?;
     let tenant = {
         let mut model = fake.model();
         let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(certificate.der()));
@@ -51,6 +49,9 @@ async fn the_official_clients_work_against_the_stand_in() -> Outcome {
     let arguments = [address.as_str(), &place, &tenant, CLIENT];
     let said = python(&packages, script, &arguments).await?;
     assert_eq!(said.trim(), "done", "{said}");
-    assert!(fake.logins() >= 3, "a wrong secret, a certificate, a secret");
+    assert!(
+        fake.logins() >= 3,
+        "a wrong secret, a certificate, a secret"
+    );
     Ok(())
 }

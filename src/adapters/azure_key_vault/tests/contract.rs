@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use penstock_domain::bundle::SourceEntry;
 use penstock_domain::fault::Fault;
-use penstock_domain::names::SyncId;
+use penstock_domain::names::{Key, SyncId};
 use penstock_domain::ports::{Freshness, Sources};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::StoreCatalog;
@@ -60,6 +60,15 @@ impl Sources for Port {
         }
         Ok(snapshot)
     }
+
+    async fn template(
+        &self,
+        sync: &SyncId,
+        config_map: &ObjectName,
+        key: &Key,
+    ) -> Result<String, Fault> {
+        self.registry.template(sync, config_map, key).await
+    }
 }
 
 impl World {
@@ -111,7 +120,11 @@ impl SourceWorld for World {
         }
         self.remove(name).await;
         for (key, value) in content {
-            put(&self.fake, &format!("{name}--{}", key.replace('_', "-")), value);
+            put(
+                &self.fake,
+                &format!("{name}--{}", key.replace('_', "-")),
+                value,
+            );
         }
     }
 

@@ -6,6 +6,7 @@ use penstock_domain::conditions::Reason;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::http::ambient::Ambient;
 
 #[tokio::test]
 async fn one_login_serves_all() {
@@ -29,8 +30,14 @@ async fn a_refusal_says_what_to_do_and_there_is_no_storm() {
             assert_eq!(failure.fault.reason, Reason::CredentialsRefused);
             assert!(failure.blames_credentials);
             let text = failure.fault.to_string();
-            assert!(text.contains(word) && text.contains("invalid_client"), "{text}");
-            assert!(!text.contains("hunter2") && !text.contains("AADSTS"), "{text}");
+            assert!(
+                text.contains(word) && text.contains("invalid_client"),
+                "{text}"
+            );
+            assert!(
+                !text.contains("hunter2") && !text.contains("AADSTS"),
+                "{text}"
+            );
         }
         assert_eq!(fake.logins(), logins + 1);
     }
@@ -51,7 +58,10 @@ async fn a_certificate_signs_an_assertion() {
     let object = store_object(provider(&fake, certificate()));
     let store = open_with(&object, Arc::clone(&credentials)).await.unwrap();
     let fault = read(&store, "A").await.unwrap_err().fault;
-    assert!(fault.to_string().contains("certificate is uploaded"), "{fault}");
+    assert!(
+        fault.to_string().contains("certificate is uploaded"),
+        "{fault}"
+    );
     {
         let mut model = fake.model();
         let application = model.applications.get_mut(CLIENT).unwrap();
@@ -71,7 +81,10 @@ async fn a_service_account_of_the_cluster_is_an_application() {
     put(&fake, "A", "1");
     let store = open(&fake, federated()).await;
     let fault = read(&store, "A").await.unwrap_err().fault;
-    assert!(fault.to_string().contains("federated credential"), "{fault}");
+    assert!(
+        fault.to_string().contains("federated credential"),
+        "{fault}"
+    );
     {
         let mut model = fake.model();
         let application = model.applications.get_mut(CLIENT).unwrap();
@@ -101,9 +114,15 @@ async fn a_challenge_is_told_and_never_followed() {
     let store = open(&fake, client_secret("secret")).await;
     read(&store, "A").await.unwrap();
     for (challenge, word) in [
-        (format!("{}/{TENANT}", foreign.server().address()), "another authority"),
         (
-            format!("{}/00000000-0000-4000-8000-0000000000bb", fake.server().address()),
+            format!("{}/{TENANT}", foreign.server().address()),
+            "another authority",
+        ),
+        (
+            format!(
+                "{}/00000000-0000-4000-8000-0000000000bb",
+                fake.server().address()
+            ),
             "another directory",
         ),
     ] {
@@ -125,10 +144,18 @@ async fn a_clouds_token_goes_to_no_other_address() {
     let fake = azure().await;
     let mut own = provider(&fake, client_secret("secret"));
     own.authority = None;
-    let fault = open_store(&store_object(own)).await.map(|_| ()).unwrap_err().fault;
+    let fault = open_store(&store_object(own))
+        .await
+        .map(|_| ())
+        .unwrap_err()
+        .fault;
     assert_eq!(fault.class, FaultClass::Invalid);
     assert!(fault.to_string().contains("vaultUrl"), "{fault}");
-    for address in ["http://169.254.169.254", "https://10.0.0.1", "http://1.1.1.1"] {
+    for address in [
+        "http://169.254.169.254",
+        "https://10.0.0.1",
+        "http://1.1.1.1",
+    ] {
         let mut vault = provider(&fake, client_secret("secret"));
         vault.vault_url = address.to_owned();
         let mut authority = provider(&fake, client_secret("secret"));
@@ -152,4 +179,90 @@ async fn the_operators_own_identity_serves_no_store_of_a_namespace() {
     object.provider.azure_key_vault.as_mut().unwrap().auth = None;
     assert!(open_store(&object).await.is_err());
     assert!(fake.server().seen().is_empty());
+}
+
+fn surrounded(variables: &[(&str, &str)]) -> HttpLayer {
+    let own = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
+    layer().with_ambient(Ambient::of_process(variables.iter().map(own)))
+}
+
+fn operators_own(fake: &FakeAzure) -> StoreObject {
+    let mut provider = provider(fake, client_secret("secret"));
+    provider.auth = None;
+    let mut object = store_object(provider);
+    object.reference.kind = StoreKind::Cluster;
+    object.home = NamespaceName::new("penstock-system").unwrap();
+    object.identity = Identity::Operator;
+    object
+}
+
+async fn open_at(object: &StoreObject, layer: &HttpLayer) -> Result<AzureStore, StoreFailure> {
+    let provider = object.provider.azure_key_vault.as_ref().unwrap();
+    let credentials: Arc<dyn Credentials> = credentials();
+    AzureStore::open(object, provider, layer, &credentials)
+        .await
+        .map_err(|error| error.fault("store").into())
+}
+
+#[tokio::test]
+async fn a_managed_identity_serves_cluster_stores_that_say_so() {
+    let fake = azure().await;
+    put(&fake, "A", "1");
+    fake.model().attached = Some(CLIENT.to_owned());
+    let address = fake.server().address();
+    let layer = surrounded(&[("AZURE_POD_IDENTITY_AUTHORITY_HOST", &address)]);
+    let object = operators_own(&fake);
+    let store = open_at(&object, &layer).await.unwrap();
+    assert_eq!(lines(&read(&store, "A").await.unwrap()), [" A=1"]);
+    assert_eq!(fake.server().count("GET", "/metadata/"), 1);
+
+    let mut other = object.clone();
+    let provider = other.provider.azure_key_vault.as_mut().unwrap();
+    provider.managed_identity_client_id = Some("another".to_owned());
+    let store = open_at(&other, &layer).await.unwrap();
+    let fault = read(&store, "A").await.unwrap_err().fault;
+    assert!(
+        fault.to_string().contains("managedIdentityClientId"),
+        "{fault}"
+    );
+
+    let asked = fake.server().count("GET", "/metadata/");
+    let mut of_namespace = object.clone();
+    of_namespace.reference.kind = StoreKind::Namespaced;
+    let mut with_secret = object.clone();
+    with_secret.provider.azure_key_vault.as_mut().unwrap().auth = Some(client_secret("secret"));
+    for object in [of_namespace, with_secret] {
+        assert!(open_at(&object, &layer).await.is_err());
+    }
+    assert_eq!(fake.server().count("GET", "/metadata/"), asked);
+}
+
+#[tokio::test]
+async fn the_operators_federated_token_is_read_for_each_login() {
+    let fake = azure().await;
+    put(&fake, "A", "1");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "first\n").unwrap();
+    let layer = surrounded(&[
+        ("AZURE_FEDERATED_TOKEN_FILE", file.to_str().unwrap()),
+        ("AZURE_CLIENT_ID", CLIENT),
+        ("AZURE_TENANT_ID", TENANT),
+    ]);
+    let store = open_at(&operators_own(&fake), &layer).await.unwrap();
+    for token in ["first", "second"] {
+        std::fs::write(&file, token).unwrap();
+        {
+            let mut model = fake.model();
+            let application = model.applications.get_mut(CLIENT).unwrap();
+            application.federated = [token.to_owned()].into();
+            model.revoke_all();
+        }
+        assert_eq!(
+            lines(&read(&store, "A").await.unwrap()),
+            [" A=1"],
+            "{token}"
+        );
+    }
+    assert_eq!(fake.logins(), 2);
 }

@@ -15,10 +15,18 @@ async fn a_secret_is_read_by_its_name_in_every_spelling() {
         let snapshot = read(&store, path).await.unwrap();
         assert_eq!(lines(&snapshot), ["shop DB_URL=1"], "{path}");
         let proposal = propose(query(path)).unwrap();
-        assert_eq!(proposal.path.to_text(), "shop/DB-URL", "what is allowed is decided by that");
+        assert_eq!(
+            proposal.path.to_text(),
+            "shop/DB-URL",
+            "what is allowed is decided by that"
+        );
     }
     let other_case = read(&store, "SHOP/db_url").await.unwrap();
-    assert_eq!(lines(&other_case), ["shop DB_URL=1"], "names do not differ by case");
+    assert_eq!(
+        lines(&other_case),
+        ["shop DB_URL=1"],
+        "names do not differ by case"
+    );
 }
 
 #[tokio::test]
@@ -54,7 +62,10 @@ async fn a_folder_is_what_begins_with_its_name_in_any_case() {
         async { lines(&ask(&store, query).await.unwrap()) }
     };
     assert_eq!(all("/", false).await, [" TOP=TOP"]);
-    assert_eq!(all("shop/", false).await, ["shop A=shop--A", "shop B=Shop--B"]);
+    assert_eq!(
+        all("shop/", false).await,
+        ["shop A=shop--A", "shop B=Shop--B"]
+    );
     assert_eq!(
         all("shop", true).await,
         ["shop A=shop--A", "shop B=Shop--B", "shop/db C=shop--db--C"]
@@ -109,9 +120,15 @@ async fn versions_are_pinned() {
     };
     assert_eq!(lines(&at(ids[0].clone()).await.unwrap()), [" A=one"]);
     let class = |failure: StoreFailure| failure.fault.class;
-    assert_eq!(class(at("f".repeat(32)).await.unwrap_err()), FaultClass::NotFound);
+    assert_eq!(
+        class(at("f".repeat(32)).await.unwrap_err()),
+        FaultClass::NotFound
+    );
     for version in ["1", "latest", "../x", "versions"] {
-        assert_eq!(class(at(version.to_owned()).await.unwrap_err()), FaultClass::Invalid);
+        assert_eq!(
+            class(at(version.to_owned()).await.unwrap_err()),
+            FaultClass::Invalid
+        );
     }
 }
 
@@ -136,7 +153,14 @@ async fn a_property_is_taken_out_of_a_json_secret() {
 async fn values_keep_every_character() {
     let fake = azure().await;
     let large = "x".repeat(25 * 1024);
-    let values = ["", "\0", "a\0b\n", "-----BEGIN-----\n", "Grüße, 世界 😀\r\n\t", &large];
+    let values = [
+        "",
+        "\0",
+        "a\0b\n",
+        "-----BEGIN-----\n",
+        "Grüße, 世界 😀\r\n\t",
+        &large,
+    ];
     for (index, value) in values.iter().enumerate() {
         put(&fake, &format!("K{index}"), value);
     }
@@ -162,8 +186,7 @@ async fn what_may_not_be_used_never_looks_like_a_deletion() {
         {
             let mut model = fake.model();
             let version = model.newest("B");
-            (version.enabled, version.not_before, version.expires) =
-                (enabled, not_before, expires);
+            (version.enabled, version.not_before, version.expires) = (enabled, not_before, expires);
         }
         let store = open(&fake, client_secret("secret")).await;
         for path in ["/", "B"] {
@@ -176,7 +199,11 @@ async fn what_may_not_be_used_never_looks_like_a_deletion() {
             options: tagged(&[], true),
             ..query("/")
         };
-        assert_eq!(lines(&ask(&store, query).await.unwrap()), [" A=1"], "{word}");
+        assert_eq!(
+            lines(&ask(&store, query).await.unwrap()),
+            [" A=1"],
+            "{word}"
+        );
     }
 }
 
@@ -204,7 +231,11 @@ async fn ten_thousand_secrets_are_read_and_refreshed_by_their_list() {
     assert_eq!(fake.reads(), 10_000);
     let again = store.refresh("store", &all).await.unwrap();
     assert!(again == first);
-    assert_eq!(fake.reads(), 10_000, "the list tells that nothing has changed");
+    assert_eq!(
+        fake.reads(),
+        10_000,
+        "the list tells that nothing has changed"
+    );
     put(&fake, "ONE-MORE", "x");
     let fault = store.read("store", &all).await.unwrap_err().fault;
     assert_eq!(fault.class, FaultClass::Invalid);
@@ -231,7 +262,15 @@ async fn a_refresh_sees_every_change() {
     assert_eq!(fake.reads(), before + 2, "A and D");
     fake.model().newest("C").enabled = false;
     assert!(store.refresh("store", &all).await.is_err());
-    assert_eq!(lines(&store.read("store", &propose(query("A")).unwrap().query).await.unwrap()), [" A=2"]);
+    assert_eq!(
+        lines(
+            &store
+                .read("store", &propose(query("A")).unwrap().query)
+                .await
+                .unwrap()
+        ),
+        [" A=2"]
+    );
 }
 
 #[tokio::test]
@@ -246,7 +285,13 @@ async fn capabilities_tell_whether_folders_can_be_read() {
         ..Rights::reader()
     };
     fake.model().rights.insert(CLIENT.to_owned(), least);
-    assert!(!store.probe("store").await.unwrap().contains(&Capability::List));
+    assert!(
+        !store
+            .probe("store")
+            .await
+            .unwrap()
+            .contains(&Capability::List)
+    );
     read(&store, "A").await.unwrap();
     assert_eq!(class(&store, "/").await, FaultClass::Denied);
 }
@@ -255,13 +300,37 @@ async fn capabilities_tell_whether_folders_can_be_read() {
 fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
     let version = Some("0".repeat(32));
     for (case, query) in [
-        ("environment", StoreQuery { environment: Some("prod".to_owned()), ..query("A") }),
+        (
+            "environment",
+            StoreQuery {
+                environment: Some("prod".to_owned()),
+                ..query("A")
+            },
+        ),
         ("a letter", query("a.b")),
         ("an empty part", query("a----b")),
         ("a double underscore", query("a____b")),
-        ("a folder's version", StoreQuery { version, ..query("a/") }),
-        ("another store's options", StoreQuery { options: SourceOptions::Vault { mount: None }, ..query("A") }),
-        ("tags of one secret", StoreQuery { options: tagged(&[("a", "b")], false), ..query("A") }),
+        (
+            "a folder's version",
+            StoreQuery {
+                version,
+                ..query("a/")
+            },
+        ),
+        (
+            "another store's options",
+            StoreQuery {
+                options: SourceOptions::Vault { mount: None },
+                ..query("A")
+            },
+        ),
+        (
+            "tags of one secret",
+            StoreQuery {
+                options: tagged(&[("a", "b")], false),
+                ..query("A")
+            },
+        ),
     ] {
         let fault = propose(query).unwrap_err().fault;
         assert_eq!(fault.class, FaultClass::Invalid, "{case}");

@@ -30,7 +30,11 @@ async fn an_outage_of_any_kind_is_no_absence() {
         fake.model().behaviour.outage = Some(outage.clone());
         for path in ["A", "/"] {
             let failure = read(&store, path).await.unwrap_err();
-            assert_eq!(failure.fault.class, FaultClass::Unavailable, "{outage:?} {path}");
+            assert_eq!(
+                failure.fault.class,
+                FaultClass::Unavailable,
+                "{outage:?} {path}"
+            );
             assert!(!failure.blames_credentials, "{outage:?}");
             assert!(!format!("{failure:?}").contains("hunter2"), "{outage:?}");
         }
@@ -65,7 +69,10 @@ async fn a_link_that_leads_in_circles_is_given_up() {
     let store = open(&fake, client_secret("secret")).await;
     put(&fake, "A", "1");
     read(&store, "A").await.unwrap();
-    let link = format!("{}/secrets?api-version=7.4&$skiptoken=x", fake.server().address());
+    let link = format!(
+        "{}/secrets?api-version=7.4&$skiptoken=x",
+        fake.server().address()
+    );
     let body = json!({"value": [], "nextLink": link}).to_string();
     fake.model().behaviour.outage = Some(Outage::Proxy(200, body));
     assert_eq!(class(&store, "/").await, FaultClass::Unavailable);
@@ -99,6 +106,10 @@ async fn whoever_asks_for_patience_is_left_alone() {
         let asked = fake.server().seen().len();
         let again = read(&store, "A").await.unwrap_err().fault;
         assert!(again.retry_after().is_some());
-        assert_eq!(fake.server().seen().len(), asked, "nothing is sent meanwhile");
+        assert_eq!(
+            fake.server().seen().len(),
+            asked,
+            "nothing is sent meanwhile"
+        );
     }
 }

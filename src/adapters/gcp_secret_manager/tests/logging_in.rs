@@ -5,6 +5,7 @@ use penstock_domain::names::NamespaceName;
 use penstock_fakes::gcp::Provider as Pool;
 
 use super::*;
+use crate::http::ambient::Ambient;
 
 #[tokio::test]
 async fn a_key_signs_an_assertion_and_one_login_serves_all() {
@@ -59,7 +60,11 @@ async fn a_service_account_of_the_cluster_is_exchanged_and_impersonates() {
     read(&store, "A").await.unwrap();
 
     let own = open(&fake, federated(None)).await;
-    assert_eq!(class(&own, "A").await, FaultClass::Denied, "without a right");
+    assert_eq!(
+        class(&own, "A").await,
+        FaultClass::Denied,
+        "without a right"
+    );
     let grants = [("A".to_owned())].into();
     let grant = Grant {
         access: grants,
@@ -148,7 +153,11 @@ async fn the_operators_own_identity_serves_no_store_of_a_namespace() {
 async fn every_address_passes_the_egress_policy() {
     let fake = gcp().await;
     for field in 0..4 {
-        for address in ["http://169.254.169.254", "https://10.0.0.1", "http://1.1.1.1"] {
+        for address in [
+            "http://169.254.169.254",
+            "https://10.0.0.1",
+            "http://1.1.1.1",
+        ] {
             let mut provider = provider(&fake, with_json("key"));
             let endpoints = provider.endpoints.as_mut().unwrap();
             let endpoint = match field {
@@ -179,4 +188,82 @@ async fn a_cluster_store_takes_its_key_from_the_operators_namespace() {
         .await
         .unwrap();
     assert_eq!(credentials.fetched(), ["penstock-system/gcp/key"]);
+}
+
+fn surrounded(variables: &[(&str, &str)]) -> HttpLayer {
+    let own = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
+    layer().with_ambient(Ambient::of_process(variables.iter().map(own)))
+}
+
+fn operators_own(fake: &FakeGcp) -> StoreObject {
+    let mut provider = provider(fake, with_json("key"));
+    provider.auth = None;
+    let mut object = store_object(provider);
+    object.reference.kind = StoreKind::Cluster;
+    object.home = NamespaceName::new("penstock-system").unwrap();
+    object.identity = Identity::Operator;
+    object
+}
+
+async fn open_at(object: &StoreObject, layer: &HttpLayer) -> Result<GcpStore, StoreFailure> {
+    let provider = object.provider.gcp_secret_manager.as_ref().unwrap();
+    let credentials: Arc<dyn Credentials> = credentials();
+    GcpStore::open(object, provider, layer, &credentials)
+        .await
+        .map_err(|error| error.fault("store").into())
+}
+
+#[tokio::test]
+async fn the_operators_own_identity_serves_cluster_stores_that_say_so() {
+    let fake = gcp().await;
+    put(&fake, "A", "1");
+    let host = fake.server().address().replace("http://", "");
+    let layer = surrounded(&[("GCE_METADATA_HOST", &host)]);
+    let object = operators_own(&fake);
+    let store = open_at(&object, &layer).await.unwrap();
+    assert!(read(&store, "A").await.is_err(), "nobody is attached");
+    fake.model().attached = Some(READER.to_owned());
+    let store = open_at(&object, &layer).await.unwrap();
+    assert_eq!(lines(&read(&store, "A").await.unwrap()), [" A=1"]);
+    let asked = fake.server().count("GET", "/computeMetadata/");
+    assert_eq!(asked, 2);
+
+    let mut of_namespace = object.clone();
+    of_namespace.reference.kind = StoreKind::Namespaced;
+    let mut with_key = object.clone();
+    with_key.provider.gcp_secret_manager.as_mut().unwrap().auth = Some(with_json("key"));
+    for object in [of_namespace, with_key] {
+        assert!(open_at(&object, &layer).await.is_err());
+    }
+    assert_eq!(fake.server().count("GET", "/computeMetadata/"), asked);
+}
+
+#[tokio::test]
+async fn a_person_is_who_gcloud_says() {
+    let fake = gcp().await;
+    put(&fake, "A", "1");
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".config/gcloud");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("application_default_credentials.json");
+    let user = json!({
+        "type": "authorized_user", "client_id": "client", "client_secret": "hunter2-client",
+        "refresh_token": "hunter2-refresh", "account": "", "universe_domain": "googleapis.com",
+    });
+    std::fs::write(&file, user.to_string()).unwrap();
+    let ambient = Ambient::default().of_person(Some(home.path().to_owned()));
+    let layer = layer().with_ambient(ambient);
+    let object = operators_own(&fake);
+    let store = open_at(&object, &layer).await.unwrap();
+    assert_eq!(lines(&read(&store, "A").await.unwrap()), [" A=1"]);
+
+    let external =
+        json!({"type": "external_account", "credential_source": {"file": "/etc/passwd"}});
+    std::fs::write(&file, external.to_string()).unwrap();
+    let fault = open_at(&object, &layer)
+        .await
+        .map(|_| ())
+        .unwrap_err()
+        .fault;
+    assert!(fault.to_string().contains("external_account"), "{fault}");
 }

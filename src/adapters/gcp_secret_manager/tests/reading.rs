@@ -16,14 +16,25 @@ async fn a_secret_is_read_by_its_name_in_every_spelling() {
         assert_eq!(lines(&snapshot), ["shop/db URL=1"], "{path}");
         assert_eq!(snapshot.version, Some(SourceVersion::Counter(1)));
         let proposal = propose(query(path)).unwrap();
-        assert_eq!(proposal.path.to_text(), "shop/db/URL", "what is allowed is decided by that");
+        assert_eq!(
+            proposal.path.to_text(),
+            "shop/db/URL",
+            "what is allowed is decided by that"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_folder_is_what_begins_with_its_name() {
     let fake = gcp().await;
-    for id in ["TOP", "shop--A", "shop--B", "shop--db--C", "shop-evil--D", "Shop--E"] {
+    for id in [
+        "TOP",
+        "shop--A",
+        "shop--B",
+        "shop--db--C",
+        "shop-evil--D",
+        "Shop--E",
+    ] {
         put(&fake, id, id);
     }
     let store = open(&fake, with_json("key")).await;
@@ -35,7 +46,10 @@ async fn a_folder_is_what_begins_with_its_name() {
         async { lines(&ask(&store, query).await.unwrap()) }
     };
     assert_eq!(all("/", false).await, [" TOP=TOP"]);
-    assert_eq!(all("shop/", false).await, ["shop A=shop--A", "shop B=shop--B"]);
+    assert_eq!(
+        all("shop/", false).await,
+        ["shop A=shop--A", "shop B=shop--B"]
+    );
     assert_eq!(
         all("shop", true).await,
         ["shop A=shop--A", "shop B=shop--B", "shop/db C=shop--db--C"]
@@ -85,7 +99,10 @@ async fn versions_are_pinned_by_number_and_alias() {
         assert_eq!(snapshot.version, Some(SourceVersion::Counter(number)));
     }
     assert_eq!(at("4").await.unwrap_err().fault.class, FaultClass::NotFound);
-    assert_eq!(at("staging").await.unwrap_err().fault.class, FaultClass::NotFound);
+    assert_eq!(
+        at("staging").await.unwrap_err().fault.class,
+        FaultClass::NotFound
+    );
     for version in ["0", "-1", "+1", "a b", "", "1:destroy"] {
         let fault = at(version).await.unwrap_err().fault;
         assert_eq!(fault.class, FaultClass::Invalid, "{version}");
@@ -108,9 +125,18 @@ async fn a_property_is_taken_out_of_a_json_secret() {
     assert_eq!(lines(&field("db", "user").await.unwrap()), [" user=app"]);
     assert_eq!(lines(&field("db", "port").await.unwrap()), [" port=5432"]);
     let class = |failure: StoreFailure| failure.fault.class;
-    assert_eq!(class(field("db", "password").await.unwrap_err()), FaultClass::NotFound);
-    assert_eq!(class(field("plain", "x").await.unwrap_err()), FaultClass::Invalid);
-    assert_eq!(class(field("/", "x").await.unwrap_err()), FaultClass::Invalid);
+    assert_eq!(
+        class(field("db", "password").await.unwrap_err()),
+        FaultClass::NotFound
+    );
+    assert_eq!(
+        class(field("plain", "x").await.unwrap_err()),
+        FaultClass::Invalid
+    );
+    assert_eq!(
+        class(field("/", "x").await.unwrap_err()),
+        FaultClass::Invalid
+    );
 }
 
 #[tokio::test]
@@ -147,7 +173,11 @@ async fn values_keep_every_byte() {
     }
     assert_eq!(snapshot.entries.len(), values.len());
     put(&fake, "K9", vec![b'x'; 65_537]);
-    assert_eq!(class(&store, "K9").await, FaultClass::Unavailable, "Google never gives more");
+    assert_eq!(
+        class(&store, "K9").await,
+        FaultClass::Unavailable,
+        "Google never gives more"
+    );
 }
 
 #[tokio::test]
@@ -194,7 +224,9 @@ async fn ten_thousand_secrets_are_read_as_a_whole_and_one_more_is_too_many() {
     assert_eq!(snapshot.entries[9_999].name, "K09999");
     assert_eq!(fake.server().count("GET", "/v1/projects/shop/secrets?"), 0);
     let lists = fake.server().seen();
-    let lists = lists.iter().filter(|seen| seen.path == "/v1/projects/shop/secrets");
+    let lists = lists
+        .iter()
+        .filter(|seen| seen.path == "/v1/projects/shop/secrets");
     assert_eq!(lists.count(), 10, "pages of a thousand");
     put(&fake, "ONE_MORE", "x");
     let fault = read(&store, "/").await.unwrap_err().fault;
@@ -219,20 +251,53 @@ async fn capabilities_tell_whether_folders_can_be_read() {
     assert_eq!(class(&store, "/").await, FaultClass::Denied);
     fake.model().behaviour.api_disabled = true;
     let fault = store.probe("store").await.unwrap_err().fault;
-    assert!(fault.to_string().contains("Enable secretmanager"), "{fault}");
+    assert!(
+        fault.to_string().contains("Enable secretmanager"),
+        "{fault}"
+    );
 }
 
 #[test]
 fn what_cannot_be_meant_is_refused_before_anything_is_asked() {
     let version = Some("1".to_owned());
     for (case, query) in [
-        ("environment", StoreQuery { environment: Some("prod".to_owned()), ..query("A") }),
+        (
+            "environment",
+            StoreQuery {
+                environment: Some("prod".to_owned()),
+                ..query("A")
+            },
+        ),
         ("a letter", query("a.b")),
         ("an empty part", query("a----b")),
-        ("a folder's version", StoreQuery { version, ..query("a/") }),
-        ("another store's options", StoreQuery { options: SourceOptions::Vault { mount: None }, ..query("A") }),
-        ("labels of one secret", StoreQuery { options: labelled(&[("a", "b")], false), ..query("A") }),
-        ("a filter in a label", StoreQuery { options: labelled(&[("a", "b OR labels.c=d")], false), ..query("/") }),
+        (
+            "a folder's version",
+            StoreQuery {
+                version,
+                ..query("a/")
+            },
+        ),
+        (
+            "another store's options",
+            StoreQuery {
+                options: SourceOptions::Vault { mount: None },
+                ..query("A")
+            },
+        ),
+        (
+            "labels of one secret",
+            StoreQuery {
+                options: labelled(&[("a", "b")], false),
+                ..query("A")
+            },
+        ),
+        (
+            "a filter in a label",
+            StoreQuery {
+                options: labelled(&[("a", "b OR labels.c=d")], false),
+                ..query("/")
+            },
+        ),
     ] {
         let fault = propose(query).unwrap_err().fault;
         assert_eq!(fault.class, FaultClass::Invalid, "{case}");

@@ -29,7 +29,11 @@ async fn an_outage_of_any_kind_is_no_absence() {
         fake.model().behaviour.outage = Some(outage.clone());
         for path in ["A", "/"] {
             let failure = read(&store, path).await.unwrap_err();
-            assert_eq!(failure.fault.class, FaultClass::Unavailable, "{outage:?} {path}");
+            assert_eq!(
+                failure.fault.class,
+                FaultClass::Unavailable,
+                "{outage:?} {path}"
+            );
             assert!(!failure.blames_credentials, "{outage:?}");
             assert!(!format!("{failure:?}").contains("hunter2"), "{outage:?}");
         }
@@ -111,7 +115,11 @@ async fn whoever_asks_for_patience_is_left_alone() {
         let asked = fake.server().seen().len();
         let again = read(&store, "A").await.unwrap_err().fault;
         assert!(again.retry_after().is_some());
-        assert_eq!(fake.server().seen().len(), asked, "nothing is sent meanwhile");
+        assert_eq!(
+            fake.server().seen().len(),
+            asked,
+            "nothing is sent meanwhile"
+        );
     }
 }
 
@@ -121,7 +129,11 @@ async fn what_is_answered_is_what_was_asked_for() {
     put(&fake, "A", "1");
     let store = open(&fake, with_json("key")).await;
     read(&store, "A").await.unwrap();
-    for name in ["projects/1/secrets/B/versions/1", "projects/1/secrets/A/versions/x", "A"] {
+    for name in [
+        "projects/1/secrets/B/versions/1",
+        "projects/1/secrets/A/versions/x",
+        "A",
+    ] {
         let body = json!({"name": name, "payload": {"data": "eA=="}});
         fake.model().behaviour.outage = Some(Outage::Proxy(200, body.to_string()));
         assert_eq!(class(&store, "A").await, FaultClass::Unavailable, "{name}");

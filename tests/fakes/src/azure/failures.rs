@@ -34,7 +34,8 @@ pub(super) fn missing(name: &str) -> Reply {
 }
 
 pub(super) fn conflict(inner: &str) -> Reply {
-    let message = "Secret is currently in a deleted but recoverable state, and its name cannot be reused.";
+    let message =
+        "Secret is currently in a deleted but recoverable state, and its name cannot be reused.";
     failure(409, "Conflict", message, Some(inner))
 }
 

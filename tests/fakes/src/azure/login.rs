@@ -46,11 +46,7 @@ pub(super) fn token(
     match (field("client_secret"), field("client_assertion_type")) {
         ("", ASSERTION_TYPE) => {
             let audience = format!("{}/{tenant}/oauth2/v2.0/token", model.address);
-            asserted(
-                application,
-                (client, &audience),
-                field("client_assertion"),
-            )?;
+            asserted(application, (client, &audience), field("client_assertion"))?;
         }
         (secret, "") if application.secrets.contains(secret) => {}
         (secret, "") if application.expired.contains(secret) => {

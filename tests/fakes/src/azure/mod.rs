@@ -85,16 +85,12 @@ fn route(model: &mut Model, request: &Request, body: &[u8]) -> Result<Reply, Rep
     let segments = request.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (request.method.as_str(), segments.as_slice()) {
-        ("POST", [tenant, "oauth2", "v2.0", "token"]) => {
-            login::token(model, request, body, tenant)
-        }
+        ("POST", [tenant, "oauth2", "v2.0", "token"]) => login::token(model, request, body, tenant),
         ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
             Ok(login::configuration(model, tenant))
         }
         ("GET", ["metadata", "identity", "oauth2", "token"]) => login::metadata(model, request),
-        (_, ["secrets" | "deletedsecrets", ..]) => {
-            secrets::answer(model, request, body, &segments)
-        }
+        (_, ["secrets" | "deletedsecrets", ..]) => secrets::answer(model, request, body, &segments),
         _ => Err(failures::no_route()),
     }
 }

@@ -193,7 +193,10 @@ impl Model {
     /// # Panics
     ///
     /// Where it does not.
-    #[expect(clippy::expect_used, reason = "for tests, which know what they have put")]
+    #[expect(
+        clippy::expect_used,
+        reason = "for tests, which know what they have put"
+    )]
     pub fn newest(&mut self, name: &str) -> &mut Version {
         let secret = self.secrets.get_mut(&name.to_ascii_lowercase());
         let version = secret.and_then(|secret| secret.versions.last_mut());

@@ -28,7 +28,11 @@ pub(super) fn answer(
     }
     let rights = model.rights.get(&client).copied().unwrap_or_default();
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let may = |right: bool| right.then_some(()).ok_or_else(|| forbidden("ForbiddenByRbac"));
+    let may = |right: bool| {
+        right
+            .then_some(())
+            .ok_or_else(|| forbidden("ForbiddenByRbac"))
+    };
     match (request.method.as_str(), segments) {
         ("GET", ["secrets"]) => may(rights.list).and_then(|()| list(model, request)),
         ("GET", ["secrets", name, "versions"]) => {
@@ -248,9 +252,10 @@ fn update(model: &mut Model, (name, id): (&str, &str), body: &Value) -> Result<R
 }
 
 fn deleted_bundle(model: &Model, secret: &Secret) -> Value {
-    let mut body = secret.versions.last().map_or(json!({}), |version| {
-        shown(model, secret, version, true)
-    });
+    let mut body = secret
+        .versions
+        .last()
+        .map_or(json!({}), |version| shown(model, secret, version, true));
     body["recoveryId"] = json!(format!("{}/deletedsecrets/{}", model.address, secret.name));
     body["deletedDate"] = json!(seconds());
     body["scheduledPurgeDate"] = json!(seconds() + DAYS * 86_400);

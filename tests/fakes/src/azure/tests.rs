@@ -38,7 +38,10 @@ impl Case {
             path.to_owned()
         } else {
             let mark = if path.contains('?') { '&' } else { '?' };
-            format!("{}{path}{mark}api-version=7.4", self.fake.server().address())
+            format!(
+                "{}{path}{mark}api-version=7.4",
+                self.fake.server().address()
+            )
         };
         let method = http::Method::from_bytes(method.as_bytes()).unwrap();
         let request = self.client.request(method, url).bearer_auth(&self.token);
@@ -56,7 +59,10 @@ impl Case {
 fn code((status, body): &Answer) -> (u16, &str) {
     let error = &body["error"];
     let inner = error["innererror"]["code"].as_str();
-    (*status, inner.or(error["code"].as_str()).unwrap_or_default())
+    (
+        *status,
+        inner.or(error["code"].as_str()).unwrap_or_default(),
+    )
 }
 
 #[tokio::test]
@@ -77,7 +83,10 @@ async fn names_values_and_tags_have_rules() {
     let (status, read) = case.get("/secrets/db-url").await;
     assert_eq!((status, &read["value"]), (200, &json!("x")));
     assert!(read["id"].as_str().unwrap().contains("/secrets/DB-URL/"));
-    assert_eq!(code(&case.get("/secrets/other").await), (404, "SecretNotFound"));
+    assert_eq!(
+        code(&case.get("/secrets/other").await),
+        (404, "SecretNotFound")
+    );
 }
 
 #[tokio::test]
@@ -126,7 +135,10 @@ async fn nobody_without_a_token_or_a_right_reads() {
     let mut case = Case::new().await;
     case.fake.model().put("a", "x");
     case.fake.model().rights.clear();
-    assert_eq!(code(&case.get("/secrets/a").await), (403, "ForbiddenByRbac"));
+    assert_eq!(
+        code(&case.get("/secrets/a").await),
+        (403, "ForbiddenByRbac")
+    );
     assert_eq!(code(&case.get("/secrets").await), (403, "ForbiddenByRbac"));
     case.token = "other".to_owned();
     assert_eq!(code(&case.get("/secrets/a").await), (401, "Unauthorized"));

@@ -19,8 +19,10 @@ pub(super) fn precondition(message: &str) -> Reply {
 
 pub(super) fn unauthenticated() -> Reply {
     let message = "Request had invalid authentication credentials.";
-    failure(401, "UNAUTHENTICATED", message, &json!([]))
-        .header("www-authenticate", "Bearer realm=\"https://accounts.google.com/\"")
+    failure(401, "UNAUTHENTICATED", message, &json!([])).header(
+        "www-authenticate",
+        "Bearer realm=\"https://accounts.google.com/\"",
+    )
 }
 
 pub(super) fn denied(permission: &str, reason: &str) -> Reply {
@@ -53,16 +55,27 @@ pub(super) fn throttled(seconds: Option<u64>) -> Reply {
 }
 
 pub(super) fn stumbled(status: u16) -> Reply {
-    failure(status, "UNAVAILABLE", "The service is currently unavailable.", &json!([]))
+    failure(
+        status,
+        "UNAVAILABLE",
+        "The service is currently unavailable.",
+        &json!([]),
+    )
 }
 
 /// Google's front end, for a path that no service has.
 pub(super) fn no_route() -> Reply {
-    Reply::new(404, "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>")
-        .header("content-type", "text/html; charset=UTF-8")
+    Reply::new(
+        404,
+        "<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>",
+    )
+    .header("content-type", "text/html; charset=UTF-8")
 }
 
 /// A token endpoint refuses.
 pub(super) fn oauth(status: u16, error: &str, description: &str) -> Reply {
-    Reply::json(status, &json!({"error": error, "error_description": description}))
+    Reply::json(
+        status,
+        &json!({"error": error, "error_description": description}),
+    )
 }

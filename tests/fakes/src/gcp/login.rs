@@ -109,9 +109,12 @@ pub(super) fn sts(model: &mut Model, request: &Request, body: &[u8]) -> Result<R
         }
     }
     let provider = model.providers.get(field(&fields, "audience"));
-    let provider = provider
-        .ok_or_else(|| oauth(400, "invalid_target", "The target service is not known."))?;
-    let principal = provider.tokens.get(field(&fields, "subject_token")).cloned();
+    let provider =
+        provider.ok_or_else(|| oauth(400, "invalid_target", "The target service is not known."))?;
+    let principal = provider
+        .tokens
+        .get(field(&fields, "subject_token"))
+        .cloned();
     let principal = principal.ok_or_else(|| {
         let description = "The audience in ID Token does not match the expected audience.";
         oauth(400, "invalid_grant", description)

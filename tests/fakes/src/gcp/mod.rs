@@ -110,7 +110,18 @@ fn route(model: &mut Model, request: &Request, body: &[u8]) -> Result<Reply, Rep
                 "token",
             ],
         ) => login::metadata(model, request),
-        (_, ["v1", "projects", project, "locations", location, "secrets", rest @ ..]) => {
+        (
+            _,
+            [
+                "v1",
+                "projects",
+                project,
+                "locations",
+                location,
+                "secrets",
+                rest @ ..,
+            ],
+        ) => {
             let place = Place::regional(project, location);
             secrets::answer(model, request, body, (place, rest))
         }

@@ -202,7 +202,10 @@ impl Model {
     /// # Panics
     ///
     /// Where it does not.
-    #[expect(clippy::expect_used, reason = "for tests, which know what they have put")]
+    #[expect(
+        clippy::expect_used,
+        reason = "for tests, which know what they have put"
+    )]
     pub fn secret(&mut self, place: &Place, id: &str) -> &mut Secret {
         let secrets = self.secrets.get_mut(place);
         let secret = secrets.and_then(|secrets| secrets.get_mut(id));

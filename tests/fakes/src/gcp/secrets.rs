@@ -221,11 +221,15 @@ fn create(model: &mut Model, asked: &Asked<'_>) -> Result<Reply, Reply> {
     asked.may_change("secretmanager.secrets.create")?;
     let id = asked.request.parameter("secretId").unwrap_or_default();
     if !is_id(id) {
-        return Err(invalid("The provided Secret ID does not match the expected format."));
+        return Err(invalid(
+            "The provided Secret ID does not match the expected format.",
+        ));
     }
     let replicated = asked.body.get("replication").is_some();
     if replicated == asked.place.location.is_some() {
-        return Err(invalid("The replication of the secret is wrong for its location."));
+        return Err(invalid(
+            "The replication of the secret is wrong for its location.",
+        ));
     }
     let secrets = model.secrets.entry(asked.place.clone()).or_default();
     if secrets.contains_key(id) {
@@ -261,7 +265,9 @@ fn patch(model: &mut Model, asked: &Asked<'_>, id: &str) -> Result<Reply, Reply>
                 let aliases = asked.body["versionAliases"].as_object().cloned();
                 let number = |value: &Value| match value {
                     Value::String(text) => text.parse().ok(),
-                    other => other.as_u64().and_then(|number| usize::try_from(number).ok()),
+                    other => other
+                        .as_u64()
+                        .and_then(|number| usize::try_from(number).ok()),
                 };
                 secret.aliases = aliases
                     .unwrap_or_default()
@@ -364,11 +370,16 @@ fn access(model: &mut Model, asked: &Asked<'_>, id: &str, version: &str) -> Resu
     let (damage, checksums) = (model.behaviour.damage, !model.behaviour.no_checksums);
     let (number, version) = find(asked, model, id, version)?;
     if version.state != State::Enabled {
-        return Err(precondition("Secret Version is in a state that cannot be accessed."));
+        return Err(precondition(
+            "Secret Version is in a state that cannot be accessed.",
+        ));
     }
     let sent = if damage {
         let whole = version.data.len();
-        version.data.get(..whole.saturating_sub(1)).unwrap_or_default()
+        version
+            .data
+            .get(..whole.saturating_sub(1))
+            .unwrap_or_default()
     } else {
         &version.data
     };

@@ -54,7 +54,10 @@ impl Case {
 }
 
 fn word((status, body): &Answer) -> (u16, &str) {
-    (*status, body["error"]["status"].as_str().unwrap_or_default())
+    (
+        *status,
+        body["error"]["status"].as_str().unwrap_or_default(),
+    )
 }
 
 #[tokio::test]
@@ -66,13 +69,22 @@ async fn ids_labels_payloads_and_checksums_have_rules() {
         assert_eq!(word(&answer), (400, "INVALID_ARGUMENT"), "{id}");
     }
     assert_eq!(case.post("/secrets?secretId=a", &plain).await.0, 200);
-    assert_eq!(word(&case.post("/secrets?secretId=a", &plain).await), (409, "ALREADY_EXISTS"));
-    assert_eq!(word(&case.post("/secrets?secretId=b", &json!({})).await).0, 400);
+    assert_eq!(
+        word(&case.post("/secrets?secretId=a", &plain).await),
+        (409, "ALREADY_EXISTS")
+    );
+    assert_eq!(
+        word(&case.post("/secrets?secretId=b", &json!({})).await).0,
+        400
+    );
     let upper = json!({"replication": {"automatic": {}}, "labels": {"Env": "x"}});
     assert_eq!(case.post("/secrets?secretId=b", &upper).await.0, 400);
     for (payload, status) in [
         (json!({"data": "aGVsbG8=", "dataCrc32c": "2591144780"}), 200),
-        (json!({"data": "aGVsbG8=", "dataCrc32c": 2_591_144_780_i64}), 200),
+        (
+            json!({"data": "aGVsbG8=", "dataCrc32c": 2_591_144_780_i64}),
+            200,
+        ),
         (json!({"data": "aGVsbG8=", "dataCrc32c": "2591144781"}), 400),
         (json!({"data": "%"}), 400),
         (json!({"data": ""}), 400),
@@ -99,11 +111,21 @@ async fn versions_have_states_and_the_newest_is_latest_in_any() {
     for value in ["one", "two"] {
         case.fake.model().put(&place, "a", value);
     }
-    assert_eq!(case.post("/secrets/a/versions/2:disable", &json!({})).await.0, 200);
+    assert_eq!(
+        case.post("/secrets/a/versions/2:disable", &json!({}))
+            .await
+            .0,
+        200
+    );
     let latest = case.get("/secrets/a/versions/latest:access").await;
     assert_eq!(word(&latest), (400, "FAILED_PRECONDITION"));
     assert_eq!(case.get("/secrets/a/versions/1:access").await.0, 200);
-    assert_eq!(case.post("/secrets/a/versions/2:destroy", &json!({})).await.0, 200);
+    assert_eq!(
+        case.post("/secrets/a/versions/2:destroy", &json!({}))
+            .await
+            .0,
+        200
+    );
     let enabled = case.post("/secrets/a/versions/2:enable", &json!({})).await;
     assert_eq!(word(&enabled), (400, "FAILED_PRECONDITION"));
     let third = case.get("/secrets/a/versions/3:access").await;
@@ -134,7 +156,10 @@ async fn nobody_without_a_token_or_a_grant_reads() {
     case.fake.model().grants.clear();
     let access = "/secrets/a/versions/1:access";
     assert_eq!(word(&case.get(access).await), (403, "PERMISSION_DENIED"));
-    assert_eq!(word(&case.get("/secrets").await), (403, "PERMISSION_DENIED"));
+    assert_eq!(
+        word(&case.get("/secrets").await),
+        (403, "PERMISSION_DENIED")
+    );
     case.token = "other".to_owned();
     assert_eq!(word(&case.get(access).await), (401, "UNAUTHENTICATED"));
 }
