@@ -101,6 +101,8 @@ systems! {
     "infisical" Infisical => crate::infisical::InfisicalStore,
     "gcp-secret-manager" GcpSecretManager => crate::gcp_secret_manager::GcpStore,
     "azure-key-vault" AzureKeyVault => crate::azure_key_vault::AzureStore,
+    "bitwarden" Bitwarden => crate::bitwarden::BitwardenStore,
+    "bitwarden-secrets-manager" BitwardenSecretsManager => crate::bitwarden_sm::BitwardenSmStore,
 }
 
 fn system(store: &StoreObject) -> Result<System<'_>, Fault> {

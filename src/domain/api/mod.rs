@@ -27,6 +27,7 @@
 )]
 
 pub mod azure_key_vault;
+pub mod bitwarden;
 pub mod canary;
 pub mod cluster_sync;
 pub mod crds;

@@ -4,13 +4,18 @@
 //! what it refuses. [`Server`] is what they have in common.
 
 pub mod azure;
+pub mod bitwarden;
+pub mod bitwarden_sm;
 pub mod gcp;
 pub mod infisical;
 mod jwt;
 pub mod outage;
+pub mod sealing;
 mod server;
 
 pub use azure::FakeAzure;
+pub use bitwarden::FakeBitwarden;
+pub use bitwarden_sm::FakeBitwardenSm;
 pub use gcp::FakeGcp;
 pub use infisical::FakeInfisical;
 pub use jwt::new_key;
