@@ -46,7 +46,7 @@ pub(super) fn may_have(cipher: &Cipher, field: Option<&str>) -> bool {
 
 type Value = Result<Option<SecretValue>, ItemProblem>;
 
-impl<'a> Item<'a> {
+impl Item<'_> {
     /// One field; the usual one where none is named. None: the item has no such field.
     pub(super) fn value(&self, field: Option<&str>) -> Value {
         self.check_form()?;

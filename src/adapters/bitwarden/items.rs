@@ -83,7 +83,7 @@ impl<'a> View<'a> {
             return self.folder(&chosen, is_root, asked);
         }
         match self.single(&containers, asked.path)? {
-            Some((path, cipher)) => self.item(path, cipher, asked),
+            Some((path, cipher)) => self.item(&path, cipher, asked),
             None => Err(not_found(asked.path, "there is no folder and no item")),
         }
     }
@@ -221,7 +221,7 @@ impl<'a> View<'a> {
     /// One item: the field that is asked for, or all of them.
     fn item(
         &mut self,
-        folder: String,
+        folder: &str,
         cipher: &'a Cipher,
         asked: Asked<'_>,
     ) -> Result<Snapshot, BitwardenError> {

@@ -142,7 +142,7 @@ pub(crate) fn decrypt(text: &str, key: &SymmetricKey) -> Result<Zeroizing<Vec<u8
             (iv, text)
         }
     };
-    if ciphertext.is_empty() || ciphertext.len() % BLOCK != 0 {
+    if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(BLOCK) {
         return Err(ReadEncString::Malformed);
     }
     let mut bytes = Zeroizing::new(ciphertext);

@@ -1,9 +1,5 @@
 //! Bitwarden's own command line against our stand-in: it logs in, unlocks, lists, makes a folder and items, edits one;
 //! and our client reads what it has made, so that all three agree.
-#![expect(
-    clippy::unwrap_used,
-    reason = "support of tests: what is broken here ends the test"
-)]
 
 use std::path::{Path, PathBuf};
 

@@ -7,9 +7,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use aws_lc_rs::cipher::{
-    AES_256, DecryptionContext, EncryptionContext, PaddedBlockEncryptingKey, UnboundCipherKey,
-};
+use aws_lc_rs::cipher::{AES_256, EncryptionContext, PaddedBlockEncryptingKey, UnboundCipherKey};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rsa::{KeySize, OAEP_SHA1_MGF1SHA1, OaepPublicEncryptingKey, PrivateDecryptingKey};
@@ -72,10 +70,8 @@ impl SealKey {
         let key = UnboundCipherKey::new(&AES_256, encrypting).map_err(|_| Seal)?;
         let key = PaddedBlockEncryptingKey::cbc_pkcs7(key).map_err(|_| Seal)?;
         let context = EncryptionContext::Iv128(FixedLength::from(iv));
-        let used: DecryptionContext = key
-            .less_safe_encrypt(&mut bytes, context)
+        key.less_safe_encrypt(&mut bytes, context)
             .map_err(|_| Seal)?;
-        drop(used);
         let key = hmac::Key::new(hmac::HMAC_SHA256, authenticating);
         let mac = hmac::sign(&key, &[iv.as_slice(), &bytes].concat());
         let [iv, bytes, mac] =

@@ -108,7 +108,7 @@ impl SourceWorld for World {
                     let plain = Plain::Login(None, value);
                     let folder = Some(folder.as_str());
                     // Both occur.
-                    if number % 2 == 0 {
+                    if number.is_multiple_of(2) {
                         owner.put(model, folder, name, plain).unwrap();
                     } else {
                         owner.put_with_own_key(model, folder, name, plain).unwrap();
@@ -118,7 +118,8 @@ impl SourceWorld for World {
             Some(organization) => {
                 let collection = owner.collection(model, organization, place).unwrap();
                 for (name, value) in content {
-                    let at = (organization.as_str(), [collection.as_str()].as_slice());
+                    let collections = [collection.as_str()];
+                    let at = (organization.as_str(), collections.as_slice());
                     owner.share(model, at, name, Plain::Note(value)).unwrap();
                 }
             }

@@ -13,6 +13,9 @@ use super::*;
 const PRIVATE: &str =
     "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n";
 
+/// What is done to an item.
+type Spoil = fn(&mut serde_json::Map<String, serde_json::Value>);
+
 fn with_field(path: &str, field: &str) -> StoreQuery {
     StoreQuery {
         field: Some(field.to_owned()),
@@ -233,13 +236,11 @@ async fn an_organisation_is_read_by_its_collections() {
     lab.edit(|model, owner| {
         let infra = owner.collection(model, &organization, "infra").unwrap();
         let deep = owner.collection(model, &organization, "infra/db").unwrap();
-        let at = |collections| (organization.as_str(), collections);
-        owner
-            .share(model, at(&[infra.as_str()]), "ONE", plain)
-            .unwrap();
-        owner
-            .share(model, at(&[infra.as_str(), deep.as_str()]), "BOTH", plain)
-            .unwrap();
+        let both = [infra.as_str(), deep.as_str()];
+        for (name, collections) in [("ONE", &both[..1]), ("BOTH", &both[..])] {
+            let at = (organization.as_str(), collections);
+            owner.share(model, at, name, plain).unwrap();
+        }
         owner.put(model, None, "MINE", plain).unwrap();
     });
     for name in ["Acme", organization.as_str()] {
@@ -315,11 +316,7 @@ async fn an_unchanged_vault_costs_one_number() {
 async fn what_cannot_be_read_is_told_only_where_it_lies() {
     let lab = Lab::new().await;
     lab.folder("good", &[("K", "1")]);
-    let cases: [(
-        &str,
-        fn(&mut serde_json::Map<String, serde_json::Value>),
-        FaultClass,
-    ); 7] = [
+    let cases: [(&str, Spoil, FaultClass); 7] = [
         (
             "cose",
             |data| data["login"]["password"] = json!("7.g1hLpQEDA3g="),

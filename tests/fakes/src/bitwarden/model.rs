@@ -170,7 +170,7 @@ impl Model {
     pub fn date(&mut self) -> String {
         let now = self.now();
         match Timestamp::from_millisecond(now) {
-            Ok(time) => format!("{:.7}", time),
+            Ok(time) => format!("{time:.7}"),
             Err(_) => String::new(),
         }
     }

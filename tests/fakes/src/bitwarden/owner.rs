@@ -222,7 +222,7 @@ fn add(model: &mut Model, mut cipher: StoredCipher) -> String {
 
 /// An item as clients send it.
 pub fn members(key: &SealKey, name: &str, plain: Plain<'_>) -> Result<Map<String, Value>, Seal> {
-    let body = match plain {
+    let mut body = match plain {
         Plain::Login(username, password) => json!({
             "type": 1,
             "login": {
@@ -242,7 +242,6 @@ pub fn members(key: &SealKey, name: &str, plain: Plain<'_>) -> Result<Map<String
             },
         }),
     };
-    let mut body = body;
     body["name"] = json!(key.seal(name)?);
     match body {
         Value::Object(members) => Ok(members),

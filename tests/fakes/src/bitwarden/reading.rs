@@ -49,6 +49,10 @@ pub(super) fn sync(model: &Model, call: &Call<'_>) -> Result<Reply, Reply> {
         })
         .collect();
     let (kind, iterations, memory, parallelism) = numbers(account.kdf);
+    let domains = match call.request.parameter("excludeDomains") {
+        Some("true") => Value::Null,
+        _ => json!({"equivalentDomains": [], "globalEquivalentDomains": [], "object": "domains"}),
+    };
     let body = json!({
         "object": "sync",
         "profile": {
@@ -63,9 +67,7 @@ pub(super) fn sync(model: &Model, call: &Call<'_>) -> Result<Reply, Reply> {
         "collections": own_collections(model, account),
         "policies": [],
         "ciphers": own_ciphers(model, call, account),
-        "domains": if call.request.parameter("excludeDomains") == Some("true") { Value::Null } else {
-            json!({"equivalentDomains": [], "globalEquivalentDomains": [], "object": "domains"})
-        },
+        "domains": domains,
         "sends": [],
         "userDecryption": {"masterPasswordUnlock": {
             "kdf": {
@@ -81,7 +83,7 @@ pub(super) fn sync(model: &Model, call: &Call<'_>) -> Result<Reply, Reply> {
 /// `GET /api/ciphers`
 pub(super) fn ciphers(model: &Model, call: &Call<'_>) -> Result<Reply, Reply> {
     let account = account(model, call)?;
-    Ok(list(model, own_ciphers(model, call, account)))
+    Ok(list(model, &own_ciphers(model, call, account)))
 }
 
 /// `GET /api/ciphers/{id}`
@@ -96,13 +98,13 @@ pub(super) fn cipher(model: &Model, call: &Call<'_>, id: &str) -> Result<Reply, 
 /// `GET /api/folders`
 pub(super) fn folders(model: &Model, call: &Call<'_>) -> Result<Reply, Reply> {
     account(model, call)?;
-    Ok(list(model, own_folders(model, call)))
+    Ok(list(model, &own_folders(model, call)))
 }
 
 /// `GET /api/collections`
 pub(super) fn collections(model: &Model, call: &Call<'_>) -> Result<Reply, Reply> {
     let account = account(model, call)?;
-    Ok(list(model, own_collections(model, account)))
+    Ok(list(model, &own_collections(model, account)))
 }
 
 fn account<'a>(model: &'a Model, call: &Call<'_>) -> Result<&'a Account, Reply> {
@@ -191,7 +193,7 @@ pub(super) fn whole(cipher: &StoredCipher, id: &str, account: &str) -> Value {
     Value::Object(all)
 }
 
-fn list(model: &Model, data: Vec<Value>) -> Reply {
+fn list(model: &Model, data: &[Value]) -> Reply {
     reply(
         model,
         json!({"object": "list", "data": data, "continuationToken": null}),

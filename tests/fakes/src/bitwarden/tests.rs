@@ -124,7 +124,7 @@ async fn items_are_taken_only_as_ciphertext_and_on_what_is_there() {
     let token = fixture.token().await;
     let key = &fixture.owner.key;
     let plain = Plain::Login(None, "x");
-    let mut item = Value::Object(super::owner::members(key, "n", plain).unwrap());
+    let mut item = Value::Object(owner::members(key, "n", plain).unwrap());
     let (status, made) = fixture.call("POST", "/api/ciphers", &token, &item).await;
     assert_eq!(status, 200, "{made}");
     let path = format!("/api/ciphers/{}", made["id"].as_str().unwrap());
