@@ -23,7 +23,12 @@ async fn goblins_tenants_are_read_from_bitwarden_into_their_env_files() -> Resul
         let folder = Some(folder.as_str());
         for tenant in ["dev", "prod"] {
             let (token, value) = (format!("goblin-{tenant}-fly-api-token"), marker(tenant));
-            owner.put(&mut model, folder, &token, Plain::Login(Some("fly"), &value))?;
+            owner.put(
+                &mut model,
+                folder,
+                &token,
+                Plain::Login(Some("fly"), &value),
+            )?;
             let key = format!("goblin-{tenant}-deploy-key");
             owner.put(&mut model, folder, &key, Plain::Note(PRIVATE))?;
         }
@@ -41,14 +46,25 @@ async fn goblins_tenants_are_read_from_bitwarden_into_their_env_files() -> Resul
     stage.file("goblin.yaml", &documents);
     stage.penstock("sync -f goblin.yaml -q").ended(0);
     let dev = stage.read("goblin.dev.env").unwrap_or_default();
-    assert!(dev.contains("FLY_API_TOKEN=") && dev.contains(&marker("dev")), "{dev}");
+    assert!(
+        dev.contains("FLY_API_TOKEN=") && dev.contains(&marker("dev")),
+        "{dev}"
+    );
     let public = PUBLIC.split_whitespace().nth(1).unwrap_or("there is one");
     assert!(dev.contains(public), "{dev}");
-    assert!(dev.contains("DEPLOY_KEY=") && !dev.contains("hunter2-other"), "{dev}");
+    assert!(
+        dev.contains("DEPLOY_KEY=") && !dev.contains("hunter2-other"),
+        "{dev}"
+    );
     stage.penstock("plan -f goblin.yaml").ended(0);
-    stage.penstock("sync -f goblin.yaml -q --set tenant=prod").ended(0);
+    stage
+        .penstock("sync -f goblin.yaml -q --set tenant=prod")
+        .ended(0);
     let prod = stage.read("goblin.prod.env").unwrap_or_default();
-    assert!(prod.contains(&marker("prod")) && !prod.contains(&marker("dev")), "{prod}");
+    assert!(
+        prod.contains(&marker("prod")) && !prod.contains(&marker("dev")),
+        "{prod}"
+    );
     // The wrong password is told, and nothing is touched.
     let stage = stage.with("BW_PASSWORD", "wrong");
     let run = stage.penstock("sync -f goblin.yaml -q");

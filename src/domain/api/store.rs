@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::azure_key_vault::AzureKeyVaultProvider;
-use super::gcp_secret_manager::GcpSecretManagerProvider;
 use super::bitwarden::{BitwardenProvider, BitwardenSecretsManagerProvider};
+use super::gcp_secret_manager::GcpSecretManagerProvider;
 use super::infisical::{Follow, InfisicalProvider};
 use super::kubernetes::KubernetesProvider;
 use super::null::null_is_empty;
