@@ -55,6 +55,7 @@ mod session;
 #[allow(dead_code, reason = "each system names its part of what can be named")]
 pub mod settings;
 pub mod shared_reads;
+pub mod validators;
 #[cfg(feature = "vault")]
 pub mod vault;
 

@@ -9,7 +9,7 @@ use penstock_cli::arguments::{
     ApproveArguments, ClusterCommand, NamedSync, NamedSyncs, PlaceArguments, RefreshArguments,
     StatusArguments,
 };
-use penstock_cli::commands::cluster::{self, ActError, Wanted};
+use penstock_cli::commands::cluster::{self, ActError, Asked, Wanted};
 use penstock_cli::exit::Ending;
 use penstock_cli::output::Streams;
 use penstock_controller::{ClusterSettings, ConnectError, connect};
@@ -92,6 +92,10 @@ fn place(command: &ClusterCommand) -> &PlaceArguments {
             of: NamedSyncs { place, .. },
             ..
         })
+        | ClusterCommand::Retry(RefreshArguments {
+            of: NamedSyncs { place, .. },
+            ..
+        })
         | ClusterCommand::Approve(ApproveArguments {
             of: NamedSync { place, .. },
             ..
@@ -131,7 +135,13 @@ async fn carry_out(
         }
         ClusterCommand::Refresh(arguments) => {
             let ids = place.ids(&arguments.of.syncs);
-            cluster::refresh(objects, &ids, arguments.wait, streams).await
+            let asked = (Asked::Read, ids.as_slice());
+            cluster::refresh(objects, asked, arguments.wait, streams).await
+        }
+        ClusterCommand::Retry(arguments) => {
+            let ids = place.ids(&arguments.of.syncs);
+            let asked = (Asked::Retry, ids.as_slice());
+            cluster::refresh(objects, asked, arguments.wait, streams).await
         }
         ClusterCommand::Approve(arguments) => {
             let asked = (arguments.hash.as_deref(), arguments.wait);

@@ -15,6 +15,7 @@ use penstock_adapters::kubernetes::{
 };
 use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
+use penstock_adapters::validators::NetworkValidators;
 use penstock_cli::arguments::{ElectionArguments, RunArguments, ScopeArguments};
 use penstock_cli::commands::version::VERSION;
 use penstock_controller::hooks::{HookReceiver, HookServer};
@@ -224,11 +225,12 @@ fn adapters(
         let credentials = Arc::clone(&readers) as _;
         Arc::new(HookReceiver::new(world, credentials, Arc::new(SystemClock)))
     });
+    let http = Arc::new(
+        HttpLayer::new(arguments.egress_allow.clone())
+            .with_ambient(Ambient::of_process(std::env::vars_os())),
+    );
     let registry = Arc::new(Registry::new(Reached {
-        http: Arc::new(
-            HttpLayer::new(arguments.egress_allow.clone())
-                .with_ambient(Ambient::of_process(std::env::vars_os())),
-        ),
+        http: Arc::clone(&http),
         catalog: Arc::clone(&process.world) as _,
         credentials: Arc::clone(&readers) as _,
         objects: readers,
@@ -238,6 +240,7 @@ fn adapters(
         targets: Arc::new(KubernetesTargets::new(api.clone())),
         records: Arc::new(KubernetesRecords::new(api.clone())),
         workloads: Arc::new(KubernetesWorkloads::new(api.clone())),
+        validators: Arc::new(NetworkValidators::new(http)),
         clock: Arc::new(SystemClock),
         fence: Arc::clone(&process.fence) as _,
         audit,

@@ -11,6 +11,8 @@ use crate::names::{Key, SyncId};
 pub enum AuditAction {
     /// A source was read.
     Read,
+    /// Another system was asked whether a value works.
+    Validate,
     /// A target was written.
     Write,
     /// Keys were deleted at a target.

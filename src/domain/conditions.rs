@@ -97,6 +97,16 @@ words! {
         RequiredKeyMissing,
         /// One key comes from two places and `conflicts` is `error`.
         KeyConflict,
+        /// A validator rejects the candidate; nothing of it is written.
+        ValidationFailed,
+        /// A validator cannot say whether the candidate works; nothing is written until it can.
+        ValidationInconclusive,
+        /// The candidate was rejected before and stays so.
+        RevisionRejected,
+        /// The values in use pass `validate`.
+        ValuesHealthy,
+        /// A value in use no longer passes `validate`: it has expired, was revoked, or its account is exhausted.
+        ValueUnhealthy,
         /// A template, derivation or typed Secret cannot be made from the content.
         RenderFailed,
         /// A key cannot be used at a target: its name, or because it steers loaders or shells.

@@ -5,8 +5,8 @@
 //! # One way through
 //!
 //! ```text
-//!  SecretSync ──► admit ──► gather ──► render ──► choose ──► observe ──► plan ──► apply ──► roll out ──► report
-//!                 pure       I/O        pure       pure       I/O        pure      I/O        I/O         pure
+//!  SecretSync ──► admit ──► gather ──► render ──► pre-flight ──► choose ──► observe ──► plan ──► apply ──► roll out ──► report
+//!                 pure       I/O        pure       I/O            pure       I/O        pure      I/O        I/O         pure
 //! ```
 //!
 //! | step | module | what it decides or does |
@@ -15,6 +15,7 @@
 //! | gather | [`engine`] | reads the sources in parallel through [`ports::Sources`] |
 //! | render | [`render`] | merge, rename, transform: a [`bundle::Bundle`] and what each target takes of it |
 //! | choose | [`content`] | what was read, what the record keeps, or nothing: two complete reads before a key leaves |
+//! | pre-flight | [`validate`] | whether the candidate's values work; a rejected one stays rejected |
 //! | observe | [`engine`] | looks at targets that a watch does not already prove untouched |
 //! | plan | [`diff`], [`plan`] | one verdict per key; guards that make a plan wait for a person |
 //! | apply | [`engine`] | the record first (with the intent), then the targets, destruction last |
@@ -69,6 +70,11 @@
 //!   as if a person had made it, and so do all when the ClusterSecretSync goes. So the set needs no guard of its
 //!   own: each SecretSync guards what it holds, with the access of its own namespace. What stands under the name
 //!   without `penstock.dev/stamped-by` is somebody else's and stays as it is.
+//! * *Pre-flight judges what was read, not what is in use.* The content in use has passed, so a refresh asks nobody;
+//!   a rejection is saved before anything else happens and names the rules it was given under, so that neither a
+//!   restart nor the content's return asks again. While a candidate is held the sync goes on with what it has: a
+//!   hand edit is repaired all the same. `plan` asks, too: a plan that would be refused is not a plan. A key that
+//!   is absent is not judged; `require` says what must be there.
 //! * *A failed rollout holds.* Until values can be rolled back, an absent `rollout.onFailure` acts as `hold`, and
 //!   `rollback` answers `NotSupported`: nobody is promised a value that would not come back.
 //! * *One replica works, the others wait*, so the limits of a store hold for the whole installation and are not
@@ -118,4 +124,5 @@ pub mod sync;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
+pub mod validate;
 pub mod workload;

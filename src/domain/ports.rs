@@ -16,6 +16,7 @@ use crate::fault::Fault;
 use crate::names::{Key, NamespaceName, ObjectName, SyncId};
 use crate::secret::SecretValue;
 use crate::sync::{ValidatedSource, ValidatedTarget, WorkloadScope};
+use crate::validate::{RemoteCheck, Validator, Verdict};
 use crate::workload::{PodView, WorkloadId, WorkloadView};
 
 /// How old an answer may be that another sync has just caused.
@@ -236,6 +237,22 @@ pub trait Workloads: Send + Sync {
     ) -> Result<Marked, Fault>;
 }
 
+/// Asks other systems whether a value works.
+///
+/// Contract: `Failed` only where the other system has judged the value and refuses it; whatever else happens (no
+/// answer, no address, too many requests, a failure of its own) is `Inconclusive`, never a verdict. It asks once,
+/// within the validator's time, follows no redirect, and goes to no address that the egress policy refuses.
+#[async_trait]
+pub trait Validators: Send + Sync {
+    /// Asks about `value` on behalf of `sync`. `check` is what `validator` asks.
+    async fn ask(
+        &self,
+        sync: &SyncId,
+        (validator, check): (&Validator, &RemoteCheck),
+        value: &SecretValue,
+    ) -> Verdict;
+}
+
 /// Tells the time.
 pub trait Clock: Send + Sync {
     /// Now.
@@ -279,6 +296,8 @@ pub struct Ports {
     pub records: Arc<dyn Records>,
     /// Workloads.
     pub workloads: Arc<dyn Workloads>,
+    /// Validators.
+    pub validators: Arc<dyn Validators>,
     /// Clock.
     pub clock: Arc<dyn Clock>,
     /// Fence.

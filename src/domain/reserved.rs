@@ -23,6 +23,8 @@ pub const SHARED_OWNER: &str = "shared";
 pub const CONTENT_ANNOTATION: &str = "penstock.dev/content";
 /// Annotation on a SecretSync: a new value asks for a read now.
 pub const REFRESH_ANNOTATION: &str = "penstock.dev/refresh";
+/// Annotation on a SecretSync: a new value lifts the rejections that were given before it.
+pub const RETRY_ANNOTATION: &str = "penstock.dev/retry";
 /// Annotation on a SecretSync: `<hash>.<generation>` of the one plan that a person approves.
 pub const APPROVE_ANNOTATION: &str = "penstock.dev/approve";
 /// Annotation on a SecretSync: who approves; an admission policy holds it to the user's name.

@@ -41,6 +41,20 @@ impl Next {
         Self::After(OBSERVE_EVERY)
     }
 
+    /// The same, or sooner where something else is due; what an outside system asked for is kept to.
+    #[must_use]
+    pub fn no_later_than(self, due: Option<Duration>) -> Self {
+        match (self, due) {
+            (Self::Interval(interval), Some(due)) if due < earliest(interval) => Self::After(due),
+            (Self::After(pause), Some(due)) => Self::After(pause.min(due)),
+            (Self::Retry { at_least, at_most }, Some(due)) => Self::Retry {
+                at_least,
+                at_most: at_most.min(due.max(FIRST_BACKOFF)),
+            },
+            (next, _) => next,
+        }
+    }
+
     /// The pause, given how often in a row it failed and a number that is spread evenly (a hash of the
     /// object's uid and the time, say).
     pub fn pause(self, failures: u32, noise: u64) -> Option<Duration> {

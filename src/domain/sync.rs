@@ -12,6 +12,7 @@ use crate::api::shared::MaskedText;
 pub use crate::api::source::FileFormat;
 use crate::names::{Key, NamespaceName, ObjectName, SourceName, SyncId, TargetName};
 use crate::secret::SecretValue;
+use crate::validate::Validator;
 
 /// A SecretSync whose spec holds no contradiction.
 #[derive(Debug, Clone)]
@@ -34,6 +35,10 @@ pub struct ValidatedSync {
     pub transform: Transform,
     /// Where it is written, in the order of the spec.
     pub targets: Vec<ValidatedTarget>,
+    /// What values must pass before anything is written.
+    pub validators: Vec<Validator>,
+    /// Names `spec.validate` and `spec.rollout` as they are: a verdict holds for as long as they stay so.
+    pub rules: RulesDigest,
     /// How workloads are restarted.
     pub rollout: Rollout,
     /// `guards.maxDeletes`: deletions within 24 h beyond which a person decides.
@@ -41,6 +46,12 @@ pub struct ValidatedSync {
     /// What the record keeps.
     pub history: History,
 }
+
+/// A digest of the rules that a verdict was given under. Only the record keeps it, sealed: a rule may hold what
+/// somebody took for a good place of a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct RulesDigest(pub String);
 
 /// What happens when one key comes from two sources, or from two folders of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

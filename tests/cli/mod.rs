@@ -11,6 +11,7 @@ mod scale;
 mod stage;
 mod sync;
 mod trust;
+mod validate;
 mod vault;
 mod wrong;
 

@@ -27,6 +27,11 @@ use super::resolve::{GuardedResolver, Lookup, SystemLookup};
 use super::retry;
 use super::tls::{self, ConfigureTls, SystemAuthorities, TlsSettings};
 
+mod dial;
+mod once;
+
+pub use self::once::Once;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 const MAX_REDIRECTS: usize = 3;

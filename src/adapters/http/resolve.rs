@@ -58,7 +58,7 @@ pub(super) struct GuardedResolver {
 
 impl GuardedResolver {
     /// The addresses of `host` that the policy permits; the first refusal when it permits none.
-    async fn addresses(
+    pub(super) async fn addresses(
         host: Arc<str>,
         transport: Transport,
         policy: EgressPolicy,

@@ -23,6 +23,9 @@ pub enum ClusterCommand {
     /// Asks the operator to read the sources of SecretSyncs now.
     #[command(after_help = REFRESH_HELP)]
     Refresh(RefreshArguments),
+    /// Asks validators again about what they have rejected.
+    #[command(after_help = RETRY_HELP)]
+    Retry(RefreshArguments),
     /// Stops reading and writing for SecretSyncs.
     #[command(after_help = SUSPEND_HELP)]
     Suspend(NamedSyncs),
@@ -157,6 +160,16 @@ arguments are wrong.
 Examples:
   penstock refresh panbot -n prod
   penstock refresh panbot worker -n prod --wait --timeout 5m";
+
+/// What stands below the help of `penstock retry`.
+const RETRY_HELP: &str = "\
+A content that a validator has rejected stays rejected, also when the sources come back to it. This lifts the rejection
+once: after somebody has paid a bill, or lifted a lock, say.
+
+Exit status: as that of `penstock refresh`.
+
+Example:
+  penstock retry panbot -n prod --wait";
 
 /// What stands below the help of `penstock suspend`.
 const SUSPEND_HELP: &str = "\

@@ -24,6 +24,9 @@ pub struct StateArguments {
     /// with key names and without values. By default there is none.
     #[arg(long, env = "PENSTOCK_AUDIT", value_name = "SINK")]
     pub audit: Option<AuditSink>,
+    /// Ask validators again about contents that they have rejected before.
+    #[arg(long)]
+    pub retry: bool,
 }
 
 /// Where records lie.

@@ -58,8 +58,9 @@ async fn round(
         print(&report, Form::Text, streams)?;
     }
     let mut round = Round::default();
-    for (looked, report) in looked.into_iter().zip(&report.syncs) {
+    for (mut looked, report) in looked.into_iter().zip(&report.syncs) {
         round.stale |= !report.stale.is_empty();
+        session.remember(&mut looked).await;
         match decide(&looked, report.state, arguments, streams)? {
             Decision::Nothing => {}
             Decision::Leave => round.failed = true,

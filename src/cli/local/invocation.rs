@@ -32,6 +32,8 @@ pub struct ChosenSync {
     pub sync: ValidatedSync,
     /// The targets that are meant; none for all of them.
     pub only: Option<BTreeSet<TargetName>>,
+    /// Names this run, where it is to ask again about candidates that validators have rejected.
+    pub retry: Option<String>,
     /// Where it stands.
     pub origin: Origin,
 }
@@ -228,6 +230,7 @@ fn choose(
             Ok(sync) => chosen.push(ChosenSync {
                 sync,
                 only: None,
+                retry: None,
                 origin: document.origin.clone(),
             }),
             Err(found) => {

@@ -10,7 +10,7 @@ use penstock_domain::keys::InstallationKey;
 use penstock_domain::names::{SyncId, TargetName};
 
 use super::invocation::{ChosenSync, Invocation};
-use super::live::LiveSyncs;
+use super::live::{LiveSync, LiveSyncs};
 use crate::report::{PlanReport, SyncReport};
 
 /// Syncs that are looked at side by side.
@@ -56,6 +56,7 @@ pub fn request<'a>(chosen: &'a ChosenSync, approval: Option<&'a Approval>) -> Pa
         seen: &NOTHING_SEEN,
         approval,
         refresh: None,
+        retry: chosen.retry.as_deref(),
         only: chosen.only.as_ref(),
     }
 }
@@ -73,6 +74,22 @@ impl Session {
             .buffered(SIDE_BY_SIDE)
             .collect()
             .await
+    }
+
+    /// Notes in the record what validators have rejected, so that the next run does not ask again. An operator that
+    /// looks after the sync notes it itself.
+    pub async fn remember(&self, looked: &mut Looked<'_>) {
+        if !looked.prepared.rejects() {
+            return;
+        }
+        let id = &looked.chosen.sync.id;
+        if matches!(
+            self.live.state(id).await,
+            Ok(LiveSync::Absent | LiveSync::Suspended)
+        ) {
+            let request = request(looked.chosen, looked.approval.as_ref());
+            self.engine.remember(request, &mut looked.prepared).await;
+        }
     }
 
     /// The same for one.

@@ -7,6 +7,7 @@ use penstock_domain::api::store::Provider;
 use penstock_domain::names::NamespaceName;
 use penstock_domain::stores::StoreObject;
 use penstock_domain::sync::{Destination, FilePlace, Origin, StoreKind, StoreReference};
+use penstock_domain::validate::Check;
 use serde_json::Value;
 
 use super::credentials::{CredentialOrigin, SecretMap};
@@ -155,6 +156,16 @@ impl Following<'_> {
                     self.touch(Touch::Variables(which.join(", ")));
                 }
                 Origin::ConfigMap { .. } | Origin::Literal(_) => {}
+            }
+        }
+        for validator in &chosen.sync.validators {
+            if let Check::Elsewhere(check) = &validator.check {
+                let address = check.address().map(|text| host_of(text).unwrap_or(text));
+                let named = |host: &str| host.to_owned();
+                self.touch(Touch::Host {
+                    host: address.map_or_else(|| format!("what {} names", validator.key), named),
+                    store: format!("validator {}", validator.name),
+                });
             }
         }
         for target in chosen.targets() {

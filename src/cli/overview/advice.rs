@@ -79,6 +79,15 @@ pub(super) fn advice(sync: &SyncObject, reason: Reason) -> Option<String> {
         Reason::RestartRefused | Reason::RestartBudgetExhausted => {
             "Restart the workload yourself if it must not wait.".to_owned()
         }
+        Reason::ValidationFailed | Reason::RevisionRejected => {
+            format!("Put a value that works into the source. To have this very one tried again: {}.", at("retry"))
+        }
+        Reason::ValidationInconclusive => {
+            format!("The operator asks again by itself; when the other system is well, {} need not wait.", at("refresh"))
+        }
+        Reason::ValueUnhealthy => {
+            "Renew the value at the source: the one in use no longer works. Nothing was restarted.".to_owned()
+        }
         Reason::InternalError => {
             "This is a fault of Penstock: please report it with the operator's log.".to_owned()
         }
@@ -96,6 +105,7 @@ pub(super) fn advice(sync: &SyncObject, reason: Reason) -> Option<String> {
         | Reason::NamespacesFailed
         | Reason::ConfirmingAbsence
         | Reason::Synced
+        | Reason::ValuesHealthy
         | Reason::Pending
         | Reason::TargetWritten
         | Reason::Repaired

@@ -16,6 +16,7 @@ use penstock_adapters::local::{LocalSources, LocalTargets};
 use penstock_adapters::process_environment::ProcessEnvironment;
 use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
+use penstock_adapters::validators::NetworkValidators;
 use penstock_cli::arguments::{KeyOrigin, ReachArguments, RecordPlace, StateArguments};
 use penstock_cli::local::{
     AlwaysOpen, DocumentCatalog, Invocation, LocalCredentials, NoAudit, NoLiveSyncs, NoWorkloads,
@@ -23,7 +24,7 @@ use penstock_cli::local::{
 };
 use penstock_controller::SystemClock;
 use penstock_domain::engine::Engine;
-use penstock_domain::ports::{Audit, Ports, Sources, Targets, Workloads};
+use penstock_domain::ports::{Audit, Clock, Ports, Sources, Targets, Workloads};
 use penstock_domain::stores::DataObjects;
 use penstock_observability::audit::AuditTrail;
 use penstock_observability::metrics::Metrics;
@@ -43,8 +44,14 @@ impl World {
     /// Opens what the invocation needs, and nothing more.
     pub(super) async fn open(
         (inputs, state, purpose): Given<'_>,
-        invocation: Invocation,
+        mut invocation: Invocation,
     ) -> Result<Self, OpenWorld> {
+        if state.retry {
+            let run = Clock::now(&SystemClock).to_string();
+            for chosen in &mut invocation.syncs {
+                chosen.retry = Some(run.clone());
+            }
+        }
         let reach = &inputs.reach;
         let metrics = Arc::new(Metrics::new());
         let audit = match &state.audit {
@@ -82,6 +89,9 @@ impl World {
             targets: Arc::new(Told::new(targets)),
             records: Arc::new(records),
             workloads: workloads(cluster),
+            validators: Arc::new(NetworkValidators::new(Arc::new(HttpLayer::new(egress(
+                reach,
+            ))))),
             clock: Arc::new(SystemClock),
             fence: Arc::new(AlwaysOpen),
             audit: match &audit {

@@ -11,7 +11,9 @@ use penstock_domain::conditions::{ConditionType, Reason};
 use penstock_domain::content::Gathered;
 use penstock_domain::engine::{Approval, Outcome, PassRequest, Reading};
 use penstock_domain::report;
-use penstock_domain::reserved::{APPROVE_ANNOTATION, BY_ANNOTATION, REFRESH_ANNOTATION};
+use penstock_domain::reserved::{
+    APPROVE_ANNOTATION, BY_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION,
+};
 use penstock_domain::schedule::Next;
 use penstock_domain::sync::ValidatedSync;
 use penstock_observability::metrics::Stopwatch;
@@ -130,6 +132,7 @@ impl Worker {
             } else {
                 refresh(sync)
             },
+            retry: sync.annotations.get(RETRY_ANNOTATION).map(String::as_str),
             only: None,
         };
         let gathered = match read {

@@ -21,6 +21,7 @@ mod source;
 mod spec;
 mod target;
 mod transform;
+mod validate;
 mod words;
 
 #[cfg(test)]

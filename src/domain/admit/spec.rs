@@ -9,6 +9,7 @@ use super::rollout::rollout;
 use super::source::source;
 use super::target::{check_across, target, target_path};
 use super::transform::transform;
+use super::validate::{rules, validators};
 use super::words::{duration, unique};
 use crate::api::defaults;
 use crate::api::secret_sync::{
@@ -50,6 +51,7 @@ pub fn admit_at(object: &SecretSync, place: Place<'_>) -> Result<ValidatedSync, 
         .collect();
     check_across(&mut problems, &sources, &targets, &names);
     let rollout = rollout(&mut problems, spec.rollout.as_ref());
+    let validators = validators(&mut problems, &spec.validate);
     let guards = spec.guards.clone().unwrap_or_default();
     let history = history(&mut problems, spec.history.as_ref());
     match id {
@@ -63,6 +65,8 @@ pub fn admit_at(object: &SecretSync, place: Place<'_>) -> Result<ValidatedSync, 
             sources,
             transform,
             targets,
+            validators,
+            rules: rules(spec),
             rollout,
             max_deletes: Some(guards.max_deletes.unwrap_or(defaults::MAX_DELETES)),
             history,
@@ -88,11 +92,6 @@ fn unsupported(problems: &mut Problems, spec: &SecretSyncSpec) {
             "spec.forEach",
             spec.for_each.is_some(),
             "Make one SecretSync for each",
-        ),
-        (
-            "spec.validate",
-            !spec.validate.is_empty(),
-            "Leave it out: nothing would be checked",
         ),
         (
             "spec.notify",

@@ -196,7 +196,22 @@ const NOT_YET: &[(&str, &str)] = &[
         "  forEach: {source: vault, as: user, nameFrom: [id]}",
         "forEach",
     ),
-    ("  validate: [{name: a, key: K, matching: x}]", "validate"),
+    (
+        "  validate: [{name: a, key: K, jsonSchema: \"{}\"}]",
+        "validate[0].jsonSchema",
+    ),
+    (
+        "  validate: [{name: a, key: K, certificate: {}}]",
+        "validate[0].certificate",
+    ),
+    (
+        "  validate: [{name: a, key: K, postgres: {}}]",
+        "validate[0].postgres",
+    ),
+    (
+        "  validate: [{name: a, key: K, expression: \"true\"}]",
+        "validate[0].expression",
+    ),
     ("  notify: [{store: {name: d}, on: [Failed]}]", "notify"),
     (
         "  rollout: {strategy: {canary: {mode: pod}}}",
@@ -546,7 +561,6 @@ fn every_problem_is_told_at_once_in_one_message() {
         fields,
         [
             "spec.parameters.t",
-            "spec.validate",
             "spec.interval",
             "spec.sources[1].name",
             "spec.sources[0].path",
@@ -804,4 +818,71 @@ mod on_the_command_line {
             |variables: &[&str]| admitted(&some, &[], variables).unwrap().sources[0].skipped;
         assert!(!skipped(&[]) && !skipped(&["A"]) && skipped(&["A", "B", "C"]));
     }
+}
+
+const BAD_VALIDATORS: &[(&str, &str)] = &[
+    (
+        "{name: v, matching: x}",
+        ".key: name the key whose value is checked",
+    ),
+    (
+        "{name: v, key: K, length: {}}",
+        ".length: has no bound: set min or max",
+    ),
+    (
+        "{name: v, key: K, matching: x, timeout: 2m}",
+        ".timeout: is longer than 60 s",
+    ),
+    (
+        "{name: v, key: K, matching: x, every: 1s}",
+        ".every: is shorter than 10s",
+    ),
+    (
+        "{name: v, key: K, http: {url: \"https://a.example/?k={{ value }}\"}}",
+        ".http.url: holds `{{`: a value never goes into an address, where logs would keep it",
+    ),
+    (
+        "{name: v, key: K, http: {url: \"https://me@a.example/\"}}",
+        ".http.url: is no address of the web",
+    ),
+    (
+        "{name: v, key: K, http: {url: \"https://a.example\", header: {X-Key: \"{{ key }}\"}}}",
+        ".http.header[X-Key]: only `{{ value }}` is replaced there",
+    ),
+    (
+        "{name: v, key: K, http: {url: \"https://a.example\", header: {Host: b}}}",
+        ".http.header.Host: is set by the request itself: leave it out",
+    ),
+    (
+        "{name: v, key: K, http: {url: \"https://a.example\", body: x}}",
+        ".http.body: a GET has no body: set method",
+    ),
+    (
+        "{name: v, key: K, connect: {address: a.example}}",
+        ".connect.address: must be `host:port`",
+    ),
+];
+
+#[test]
+fn mistakes_in_a_validator_are_told_by_field() {
+    for (validator, expected) in BAD_VALIDATORS {
+        let expected = format!("InvalidSpec spec.validate[0]{expected}");
+        let object = with(&format!("  validate: [{validator}]\n"));
+        assert_eq!(problems(&object), [expected], "{validator}");
+    }
+}
+
+#[test]
+fn a_verdict_holds_as_long_as_its_rules() {
+    let rules = |more: &str| admitted(&with(more)).rules;
+    let one = rules("  validate: [{name: v, key: K, matching: x}]\n");
+    assert_eq!(
+        one,
+        rules("  validate: [{name: v, key: K, matching: x}]\n  interval: 1h\n")
+    );
+    assert_ne!(one, rules("  validate: [{name: v, key: K, matching: y}]\n"));
+    assert_ne!(
+        one,
+        rules("  validate: [{name: v, key: K, matching: x}]\n  rollout: {deadline: 1m}\n")
+    );
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::later;
+use super::preflight::{Candidate, Health};
 use crate::api::status::SourceStatus;
 use crate::bundle::SourceVersion;
 use crate::conditions::Reason;
@@ -35,6 +36,10 @@ pub struct Memory {
     pub(super) versions: BTreeMap<SourceName, SourceVersion>,
     /// Markers that this process has set, by workload uid.
     pub(super) marked: BTreeMap<String, String>,
+    /// What was read last and is not in use yet, as far as validators know it.
+    pub(super) candidate: Option<Candidate>,
+    /// What validators say of the values in use.
+    pub(super) health: Health,
 }
 
 impl Memory {

@@ -1,6 +1,6 @@
 //! The engine: one pass over one sync, the same for the operator and the command line.
 //!
-//! gather → choose the content → observe → plan → apply → roll out → report. Each step is a module; those
+//! gather → pre-flight → choose the content → observe → plan → apply → roll out → report. Each step is a module; those
 //! marked I/O reach outside through [`Ports`] only, all others are pure.
 
 mod apply;
@@ -10,6 +10,7 @@ mod gather;
 mod intent;
 mod memory;
 mod observe;
+mod preflight;
 mod prepare;
 mod quiet;
 mod roll;
@@ -59,6 +60,8 @@ pub struct PassRequest<'a> {
     pub approval: Option<&'a Approval>,
     /// The value of the refresh annotation.
     pub refresh: Option<&'a str>,
+    /// The value of the retry annotation: rejections that were given under another one are lifted.
+    pub retry: Option<&'a str>,
     /// The targets that are meant; none for all. The others are neither looked at nor written, and stay ours.
     pub only: Option<&'a BTreeSet<TargetName>>,
 }
@@ -136,23 +139,31 @@ impl Engine {
         if request.sync.suspend {
             return report::suspended(request, now);
         }
-        if quiet::nothing_to_do(request, &gathered, &self.key) {
+        let turned = self.examine(request, memory).await; // I/O: asks about the values in use
+        let outcome = if !turned && quiet::nothing_to_do(request, &gathered, &self.key) {
             memory.see_whole(&gathered);
-            return report::unchanged(request, memory);
+            report::unchanged(request, memory)
+        } else {
+            let prepared = self.prepare(request, gathered, memory).await; // I/O that only looks
+            self.carry_out(request, prepared, memory).await // I/O that writes
+        };
+        Outcome {
+            next: outcome.next.no_later_than(memory.next_examination(now)),
+            ..outcome
         }
-        let prepared = self.prepare(request, gathered, memory).await; // I/O that only looks
-        self.carry_out(request, prepared, memory).await // I/O that writes
     }
 
     /// Does what [`Engine::prepare`] has planned: writes, and rolls out. `request` is the one that it was planned for.
     pub async fn carry_out(
         &self,
         request: PassRequest<'_>,
-        prepared: Prepared,
+        mut prepared: Prepared,
         memory: &mut Memory,
     ) -> Outcome {
         let now = self.ports.clock.now();
+        self.remember(request, &mut prepared).await; // I/O: the record, where a candidate was rejected
         let mut findings = prepared.findings;
+        findings.health = memory.health.told();
         if let (Some(loaded), Some(plan)) = (prepared.loaded, prepared.plan) {
             let work = apply::Work {
                 request,
@@ -166,6 +177,8 @@ impl Engine {
             };
             let applied = self.apply(work, memory, &mut findings).await; // I/O: record, then targets
             if let Some(applied) = applied {
+                memory.promoted(request.sync, &applied.state, now);
+                findings.health = memory.health.told();
                 self.roll(request, memory, applied, &mut findings).await; // I/O: workloads
             }
             findings.plan = Some(plan);

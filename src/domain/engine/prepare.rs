@@ -12,7 +12,7 @@ use crate::content::{self, Content, Gathered, Known, Notes};
 use crate::fault::Fault;
 use crate::names::{Key, TargetName};
 use crate::plan::{Plan, PlanInput};
-use crate::record::RecordState;
+use crate::record::{RecordState, Rejection};
 use crate::report::Findings;
 use crate::secret::SecretValue;
 use crate::workload::WorkloadId;
@@ -26,6 +26,8 @@ pub struct Prepared {
     /// None when there is nothing good to write.
     pub(super) plan: Option<Plan>,
     pub(super) findings: Findings,
+    /// A candidate that was rejected in this pass.
+    pub(super) rejection: Option<Rejection>,
 }
 
 impl Prepared {
@@ -56,6 +58,11 @@ impl Prepared {
     /// How each source was found.
     pub fn sources(&self) -> &[SourceStatus] {
         &self.findings.sources
+    }
+
+    /// Whether a candidate was rejected that the record does not know of yet.
+    pub fn rejects(&self) -> bool {
+        self.rejection.is_some()
     }
 
     /// Targets that could not be looked at.
@@ -94,7 +101,7 @@ impl Engine {
         prepared
     }
 
-    /// Loads the record and chooses the content, without a look at any target.
+    /// Loads the record, asks the validators and chooses the content, without a look at any target.
     pub async fn choose(
         &self,
         request: PassRequest<'_>,
@@ -107,6 +114,7 @@ impl Engine {
             desired: BTreeMap::new(),
             plan: None,
             findings: Findings::new(memory.sources_or(&request.status.sources)),
+            rejection: None,
         };
         let loaded = match self.load_record(request).await {
             Ok(loaded) => loaded,
@@ -116,12 +124,16 @@ impl Engine {
                 return prepared;
             }
         };
+        let flown = self
+            .preflight(request, gathered, &loaded.state, memory)
+            .await; // I/O: validators
+        prepared.rejection = flown.rejection;
         let keys = loaded.state.known_keys();
         let known = Known {
             bundle: loaded.state.current_bundle(),
             keys: &keys,
         };
-        let content = content::choose(gathered, known, &memory.absent, &memory.notes);
+        let content = content::choose(flown.gathered, known, &memory.absent, &memory.notes);
         memory.remember(&content, request.sync, self.ports.clock.now());
         let findings = &mut prepared.findings;
         findings.take_notes(&content.notes);

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
-    DeletionNote, Orphan, OwedRestart, RecordState, RestartRecord, StoredRevision, TargetRecord,
+    DeletionNote, Orphan, OwedRestart, RecordState, Rejection, RestartRecord, StoredRevision,
+    TargetRecord,
 };
 use crate::bundle::{Bundle, BundleEntry, Provenance, SourceVersion};
 use crate::keys::{InstallationKey, Revision};
@@ -70,7 +71,7 @@ struct Wire {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     older: Vec<WireRevision>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    rejected: Vec<Revision>,
+    rejected: Vec<Rejection>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pinned: Option<Revision>,
     #[serde(default)]

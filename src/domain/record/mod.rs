@@ -22,9 +22,10 @@ use crate::formats::{FileFormat, format_of};
 use crate::keys::{ContentHash, Revision};
 use crate::names::{Key, ObjectName, SourceName, TargetName};
 use crate::sync::{
-    Adopt, ConfigMapDestination, Destination, FileDestination, FilePlace, History,
+    Adopt, ConfigMapDestination, Destination, FileDestination, FilePlace, History, RulesDigest,
     SecretDestination, TargetSelection, ValidatedTarget,
 };
+use crate::validate::Objection;
 use crate::workload::WorkloadId;
 
 /// How long a deletion counts against `guards.maxDeletes`.
@@ -32,6 +33,10 @@ pub const DELETION_WINDOW: SignedDuration = SignedDuration::from_hours(24);
 
 /// How many approvals are remembered so that none works twice.
 const REMEMBERED_APPROVALS: usize = 16;
+
+/// How many rejections are remembered: a source that brings more bad contents than this within the life of a
+/// record has the oldest of them judged anew, should it come back.
+const REMEMBERED_REJECTIONS: usize = 32;
 
 /// What one sync remembers.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,8 +47,8 @@ pub struct RecordState {
     pub current: Option<StoredRevision>,
     /// Older good revisions, newest first.
     pub older: Vec<StoredRevision>,
-    /// Revisions that were rejected and must not come back.
-    pub rejected: Vec<Revision>,
+    /// Candidates that were rejected and must not come back, newest first.
+    pub rejected: Vec<Rejection>,
     /// A revision that a person pinned.
     pub pinned: Option<Revision>,
     /// What we own at each target.
@@ -71,6 +76,23 @@ pub struct StoredRevision {
     pub at: Timestamp,
     /// The content; none where `history.keep: none` forbids keeping values.
     pub bundle: Option<Bundle>,
+}
+
+/// A candidate that validators rejected.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejection {
+    /// The candidate.
+    pub revision: Revision,
+    /// The rules under which it was.
+    pub rules: RulesDigest,
+    /// The retry annotation at the time: another one lifts the rejection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// Why; no value is among it.
+    pub objections: Vec<Objection>,
 }
 
 /// What we own at one target.
@@ -173,6 +195,27 @@ impl RecordState {
         self.older
             .retain(|older| Some(&older.revision) != current.as_ref());
         self.prune(history, at);
+    }
+
+    /// Remembers a rejection; an earlier one of the same candidate gives way.
+    pub fn reject(&mut self, rejection: Rejection) {
+        self.rejected
+            .retain(|earlier| earlier.revision != rejection.revision);
+        self.rejected.insert(0, rejection);
+        self.rejected.truncate(REMEMBERED_REJECTIONS);
+    }
+
+    /// The rejection of `revision` that holds under `rules` and the retry annotation, if there is one.
+    pub fn rejection_of(
+        &self,
+        revision: &Revision,
+        rules: &RulesDigest,
+        retry: Option<&str>,
+    ) -> Option<&Rejection> {
+        let lifted = |one: &Rejection| retry.is_some() && one.retry.as_deref() != retry;
+        self.rejected
+            .iter()
+            .find(|one| one.revision == *revision && one.rules == *rules && !lifted(one))
     }
 
     /// Drops what `history` no longer allows and deletions that no longer count.

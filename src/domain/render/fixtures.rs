@@ -73,6 +73,8 @@ pub(super) fn sync(sources: Vec<ValidatedSource>) -> ValidatedSync {
         sources,
         transform: Transform::default(),
         targets: vec![target("app")],
+        validators: Vec::new(),
+        rules: crate::sync::RulesDigest::default(),
         rollout: Rollout {
             restart: true,
             workloads: WorkloadScope::Discover,

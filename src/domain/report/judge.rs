@@ -45,6 +45,15 @@ pub(super) fn conditions(
         let other = |one: &Condition| one.condition_type != ConditionType::RolledOut.as_str();
         status.conditions.retain(other);
     }
+    if !request
+        .sync
+        .validators
+        .iter()
+        .any(|one| one.every.is_some())
+    {
+        let other = |one: &Condition| one.condition_type != ConditionType::ValueHealthy.as_str();
+        status.conditions.retain(other);
+    }
     let ready = ready(status, findings);
     let verdicts = [
         (
@@ -58,6 +67,7 @@ pub(super) fn conditions(
         (ConditionType::Drifted, Some(drifted(status))),
         (ConditionType::Stale, Some(stale(findings))),
         (ConditionType::RolledOut, rolled_out(status, findings)),
+        (ConditionType::ValueHealthy, value_healthy(findings)),
         (ConditionType::Ready, Some(ready)),
     ];
     for (condition_type, verdict) in verdicts {
@@ -294,6 +304,20 @@ fn is_final(status: &SecretSyncStatus, findings: &Findings) -> bool {
     (waits || faults.peek().is_some()) && faults.all(|fault| !fault.class.is_transient())
 }
 
+/// What validators say of the values in use. Nothing restarts for it.
+fn value_healthy(findings: &Findings) -> Option<Verdict> {
+    let objections = findings.health.as_ref()?;
+    if objections.is_empty() {
+        let message = "the values in use pass every validator that is asked again";
+        return Some(verdict(true, Reason::ValuesHealthy, message));
+    }
+    let told: Vec<String> = objections
+        .iter()
+        .map(|one| format!("validator {}: {one}", one.validator))
+        .collect();
+    Some(verdict(false, Reason::ValueUnhealthy, told.join("; ")))
+}
+
 fn drifted(status: &SecretSyncStatus) -> Verdict {
     let drifted: Vec<&str> = status
         .targets
@@ -392,7 +416,7 @@ pub(super) fn turns(former: &[Condition], now: &[Condition]) -> Vec<EventNote> {
             .find(|former| former.condition_type == condition.condition_type)
             .map(|former| (former.status, former.reason.as_str()))
     };
-    let told = ["Ready", "Stale", "Drifted", "RolledOut"];
+    let told = ["Ready", "Stale", "Drifted", "RolledOut", "ValueHealthy"];
     now.iter()
         .filter(|condition| told.contains(&condition.condition_type.as_str()))
         .filter(|condition| was(condition) != Some((condition.status, condition.reason.as_str())))

@@ -20,6 +20,7 @@ use crate::ports::Written;
 use crate::record::RecordState;
 use crate::schedule::Next;
 use crate::text::{SHOWN_KEYS, key_list, shorten};
+use crate::validate::Objection;
 
 pub mod cluster_sync;
 mod judge;
@@ -64,6 +65,8 @@ pub struct Findings {
     pub rollout: Option<RolloutStatus>,
     /// Why the rollout could not be looked at.
     pub rollout_fault: Option<Fault>,
+    /// What validators say of the values in use; none before they have said anything.
+    pub health: Option<Vec<Objection>>,
     /// Events that steps have collected.
     pub events: Vec<EventNote>,
 }

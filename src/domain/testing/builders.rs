@@ -11,8 +11,8 @@ use crate::keys::{InstallationId, InstallationKey, KEY_LENGTH};
 use crate::names::{Key, NamespaceName, ObjectName, SourceName, SyncId, TargetName};
 use crate::sync::{
     Adopt, Conflicts, Destination, EntrySelection, History, OnUnavailable, Origin, Rename, Rollout,
-    SecretDestination, StoreKind, StoreReference, TargetSelection, Transform, ValidatedSource,
-    ValidatedSync, ValidatedTarget, WorkloadKind, WorkloadScope,
+    RulesDigest, SecretDestination, StoreKind, StoreReference, TargetSelection, Transform,
+    ValidatedSource, ValidatedSync, ValidatedTarget, WorkloadKind, WorkloadScope,
 };
 use crate::workload::{Use, UsedKeys, UsedObject, WorkloadId, WorkloadView};
 
@@ -81,6 +81,8 @@ pub fn sync() -> ValidatedSync {
         sources: vec![source("vault")],
         transform: Transform::default(),
         targets: vec![target("env", "panbot")],
+        validators: Vec::new(),
+        rules: RulesDigest::default(),
         rollout: Rollout {
             restart: true,
             workloads: WorkloadScope::Discover,

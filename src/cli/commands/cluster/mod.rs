@@ -18,7 +18,7 @@ use penstock_domain::fault::Fault;
 pub use self::approve::approve;
 pub use self::explain::explain;
 pub use self::history::history;
-pub use self::refresh::refresh;
+pub use self::refresh::{Asked, refresh};
 pub use self::status::{Wanted, status};
 pub use self::suspend::suspend;
 use crate::exit::Ending;

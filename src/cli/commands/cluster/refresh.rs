@@ -1,11 +1,12 @@
-//! `penstock refresh`: asks the operator to read the sources now.
+//! `penstock refresh` and `penstock retry`: ask the operator to read the sources now, or to try again what was
+//! rejected.
 
 use jiff::Timestamp;
 use penstock_domain::conditions::{ConditionType, Reason};
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::SyncId;
 use penstock_domain::people::{SyncChange, SyncObject, SyncObjects};
-use penstock_domain::reserved::REFRESH_ANNOTATION;
+use penstock_domain::reserved::{REFRESH_ANNOTATION, RETRY_ANNOTATION};
 
 use super::waiting::{subject, wait_until};
 use super::{ActError, NOT_READY, say};
@@ -14,10 +15,19 @@ use crate::exit::Ending;
 use crate::output::Streams;
 use crate::overview::state_line;
 
+/// What is asked of the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// A read.
+    Read,
+    /// A read, and another look at what validators have rejected.
+    Retry,
+}
+
 /// Asks for a read of each of `syncs`; with `--wait`, stays until each was read.
 pub async fn refresh(
     objects: &dyn SyncObjects,
-    syncs: &[SyncId],
+    (asked_for, syncs): (Asked, &[SyncId]),
     wait: WaitArguments,
     streams: &mut Streams,
 ) -> Result<Ending, ActError> {
@@ -32,18 +42,22 @@ pub async fn refresh(
     }
     // No two requests have the same time, so that each is a new one.
     let nonce = Timestamp::now().to_string();
-    let change = SyncChange {
+    let mut change = SyncChange {
         annotations: [(REFRESH_ANNOTATION, nonce.clone())].into(),
         suspend: None,
+    };
+    if asked_for == Asked::Retry {
+        change.annotations.insert(RETRY_ANNOTATION, nonce.clone());
+    }
+    let what = match asked_for {
+        Asked::Read => "a read is asked for",
+        Asked::Retry => "another try is asked for",
     };
     for sync in &mut asked {
         *sync = objects.change(sync, &change).await?;
         if !wait.wait {
             let id = &sync.id;
-            say(
-                streams,
-                &format!("{}/{}: a read is asked for", id.namespace, id.name),
-            )?;
+            say(streams, &format!("{}/{}: {what}", id.namespace, id.name))?;
         }
     }
     if !wait.wait {

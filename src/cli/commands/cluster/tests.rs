@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::{NamespaceName, ObjectName, SyncId};
 use penstock_domain::people::{SyncChange, SyncEvent, SyncObject, SyncObjects};
-use penstock_domain::reserved::{APPROVE_ANNOTATION, BY_ANNOTATION, REFRESH_ANNOTATION};
+use penstock_domain::reserved::{
+    APPROVE_ANNOTATION, BY_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -172,7 +174,7 @@ async fn a_refresh_is_asked_for_with_a_new_word_each_time() {
     let cluster = Cluster::of(ready());
     let (mut streams, out, _) = streams(None);
     for _ in 0..2 {
-        let ending = refresh(&cluster, &[id("shop")], GO, &mut streams)
+        let ending = refresh(&cluster, (Asked::Read, &[id("shop")]), GO, &mut streams)
             .await
             .unwrap();
         assert_eq!(ending, Ending::Done);
@@ -190,7 +192,7 @@ async fn a_refresh_is_asked_for_with_a_new_word_each_time() {
 async fn a_refresh_that_is_waited_for_tells_how_it_ended() {
     let cluster = Cluster::of(ready());
     let (mut streams, out, _) = streams(None);
-    let ending = refresh(&cluster, &[id("shop")], STAY, &mut streams)
+    let ending = refresh(&cluster, (Asked::Read, &[id("shop")]), STAY, &mut streams)
         .await
         .unwrap();
     assert_eq!(
@@ -198,7 +200,7 @@ async fn a_refresh_that_is_waited_for_tells_how_it_ended() {
         (Ending::Done, "prod/shop: ready (Synced)\n")
     );
     let cluster = Cluster::of(held());
-    let ending = refresh(&cluster, &[id("shop")], STAY, &mut streams)
+    let ending = refresh(&cluster, (Asked::Read, &[id("shop")]), STAY, &mut streams)
         .await
         .unwrap();
     assert_eq!(ending.status(), 2);
@@ -211,7 +213,7 @@ async fn nothing_is_asked_of_what_is_suspended_or_of_some_when_one_is_missing() 
         ..ready()
     });
     let (mut streams, ..) = streams(None);
-    let refusal = refresh(&cluster, &[id("shop")], GO, &mut streams)
+    let refusal = refresh(&cluster, (Asked::Read, &[id("shop")]), GO, &mut streams)
         .await
         .unwrap_err();
     assert!(
@@ -220,7 +222,7 @@ async fn nothing_is_asked_of_what_is_suspended_or_of_some_when_one_is_missing() 
     );
     let cluster = Cluster::of(ready());
     let both = [id("shop"), id("other")];
-    refresh(&cluster, &both, GO, &mut streams)
+    refresh(&cluster, (Asked::Read, &both), GO, &mut streams)
         .await
         .unwrap_err();
     suspend(&cluster, &both, true, &mut streams)
@@ -324,4 +326,18 @@ async fn the_exit_status_tells_whether_all_is_ready() {
             .unwrap();
         assert_eq!(ending.status(), status_code);
     }
+}
+
+#[tokio::test]
+async fn a_retry_lifts_a_rejection_and_has_the_sources_read() {
+    let cluster = Cluster::of(ready());
+    let (mut streams, out, _) = streams(None);
+    refresh(&cluster, (Asked::Retry, &[id("shop")]), GO, &mut streams)
+        .await
+        .unwrap();
+    let changes = cluster.changes();
+    let words =
+        [RETRY_ANNOTATION, REFRESH_ANNOTATION].map(|name| changes[0].annotations[name].clone());
+    assert_eq!(words[0], words[1]);
+    assert_eq!(out.text(), "prod/shop: another try is asked for\n");
 }

@@ -22,6 +22,7 @@ pub(super) struct Lab {
     pub(super) memory: Memory,
     pub(super) approval: Option<Approval>,
     pub(super) refresh: Option<String>,
+    pub(super) retry: Option<String>,
 }
 
 impl Lab {
@@ -46,6 +47,7 @@ impl Lab {
             memory: Memory::default(),
             approval: None,
             refresh: None,
+            retry: None,
         }
     }
 
@@ -56,6 +58,7 @@ impl Lab {
             seen,
             approval: self.approval.as_ref(),
             refresh: self.refresh.as_deref(),
+            retry: self.retry.as_deref(),
             only: None,
         }
     }

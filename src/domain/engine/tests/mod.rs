@@ -10,3 +10,4 @@ mod restarts;
 mod safety;
 mod seam;
 mod steady;
+mod validating;

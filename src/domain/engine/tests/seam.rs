@@ -25,6 +25,7 @@ fn ask<T>(
         seen: &BTreeMap::new(),
         approval: None,
         refresh: None,
+        retry: None,
         only,
     })
 }

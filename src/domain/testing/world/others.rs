@@ -10,8 +10,12 @@ use crate::audit::AuditEntry;
 use crate::bundle::Snapshot;
 use crate::fault::{Fault, FaultClass};
 use crate::names::{Key, NamespaceName, ObjectName, SyncId};
-use crate::ports::{Audit, Clock, Fence, Freshness, Marked, Offload, Sources, Work, Workloads};
+use crate::ports::{
+    Audit, Clock, Fence, Freshness, Marked, Offload, Sources, Validators, Work, Workloads,
+};
+use crate::secret::SecretValue;
 use crate::sync::{ValidatedSource, WorkloadScope};
+use crate::validate::{RemoteCheck, Validator, Verdict};
 use crate::workload::{PodView, WorkloadId, WorkloadView};
 
 #[async_trait]
@@ -35,6 +39,21 @@ impl Sources for World {
 
     async fn template(&self, _: &SyncId, _: &ObjectName, _: &Key) -> Result<String, Fault> {
         Err(Fault::new(FaultClass::NotFound, "", "is not there"))
+    }
+}
+
+#[async_trait]
+impl Validators for World {
+    async fn ask(
+        &self,
+        _: &SyncId,
+        (validator, _): (&Validator, &RemoteCheck),
+        _: &SecretValue,
+    ) -> Verdict {
+        let mut state = self.state();
+        state.calls.push(Call::Ask(validator.name.clone()));
+        let said = state.verdicts.get(&validator.name).cloned();
+        said.unwrap_or(Verdict::Passed)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::names::{Key, SyncId, TargetName};
 use crate::ports::{ObservedObject, Ports, Work};
 use crate::secret::SecretValue;
 use crate::sync::{ValidatedSync, ValidatedTarget};
+use crate::validate::Verdict;
 use crate::workload::{PodView, WorkloadView};
 
 /// What was asked of the world, in order.
@@ -40,6 +41,8 @@ pub enum Call {
     Pods(String),
     /// A marker was set.
     Mark(String),
+    /// A validator asked another system.
+    Ask(String),
 }
 
 impl Call {
@@ -76,6 +79,8 @@ pub struct State {
     pub workloads: Vec<WorkloadView>,
     /// Pods by workload uid.
     pub pods: BTreeMap<String, Vec<PodView>>,
+    /// What other systems say about the values of validators, by the validator's name; nothing said is a yes.
+    pub verdicts: BTreeMap<String, Verdict>,
     /// What was asked, in order.
     pub calls: Vec<Call>,
     /// Audit entries.
@@ -145,6 +150,7 @@ impl World {
             targets: port.clone(),
             records: port.clone(),
             workloads: port.clone(),
+            validators: port.clone(),
             clock: port.clone(),
             fence: port.clone(),
             audit: port.clone(),
