@@ -106,15 +106,18 @@ pub(super) fn follow_readme(checkout: &Checkout) {
 }
 
 #[test]
-fn the_page_over_all_examples_is_short_and_names_each() -> super::Outcome {
+fn the_page_over_all_examples_is_short_and_names_what_is_there() -> super::Outcome {
     let page = std::fs::read_to_string(examples().join("README.md"))?;
     assert!(page.lines().count() <= 40, "{page}");
-    for entry in std::fs::read_dir(examples())? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_dir() {
-            assert!(page.contains(&format!("({name}/")), "{name} is not there");
-        }
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ["));
+    let folders: Vec<&str> = rows
+        .filter_map(|row| Some(row.split_once(']')?.0))
+        .collect();
+    assert!(folders.len() >= 6, "{folders:?}");
+    for name in folders {
+        let link = format!("[{name}]({name}/)");
+        assert!(page.contains(&link), "{name}");
+        assert!(examples().join(name).is_dir(), "{name} is not there");
     }
     Ok(())
 }
