@@ -79,6 +79,10 @@
 //!   `rollback` answers `NotSupported`: nobody is promised a value that would not come back.
 //! * *One replica works, the others wait*, so the limits of a store hold for the whole installation and are not
 //!   divided. Shards, and limits divided by their number, come with the issue that lets replicas share the work.
+//! * *A plan of a stranger's documents tells nothing about values* (`--trusted-stores`). A validator, a template
+//!   with a condition, a value that is taken apart into keys, `adopt: ifEqual`: each would answer a question about a
+//!   value by what fails, what is absent or what a key is called. Only templates that put keys together are taken,
+//!   and no hashes are shown.
 //! * *Rendering is pure, and who calls chooses the thread*: templates that hash passwords are handed to
 //!   [`ports::Offload`], which does one at a time where nobody waits; all else is rendered on the spot.
 //! * *The operator's own identity at a cloud is behind one gate* (`http::ambient` of the adapters): variables,
