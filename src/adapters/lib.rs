@@ -3,15 +3,15 @@
 //! [`providers`] is the only file that names every store's adapter, [`open`] says what they have in common,
 //! [`registry`] keeps them open and serves the ports. What lies on the machine itself is beside them in `local`.
 
+#[cfg(feature = "aws")]
+#[allow(dead_code, reason = "each service calls its part of the actions")]
+pub mod aws;
+#[cfg(feature = "aws-parameter-store")]
+pub mod aws_parameter_store;
+#[cfg(feature = "aws-secrets-manager")]
+pub mod aws_secrets_manager;
 #[cfg(feature = "azure-key-vault")]
 pub mod azure_key_vault;
-#[cfg(feature = "bitwarden")]
-pub mod bitwarden;
-#[cfg(any(feature = "bitwarden", feature = "bitwarden-secrets-manager"))]
-#[allow(dead_code, reason = "each of the two uses its part")]
-mod bitwarden_common;
-#[cfg(feature = "bitwarden-secrets-manager")]
-pub mod bitwarden_sm;
 pub mod blocking;
 #[cfg(feature = "stores")]
 mod credential_hash;

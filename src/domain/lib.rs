@@ -85,6 +85,12 @@
 //!   and no hashes are shown.
 //! * *Rendering is pure, and who calls chooses the thread*: templates that hash passwords are handed to
 //!   [`ports::Offload`], which does one at a time where nobody waits; all else is rendered on the spot.
+//! * *No SDK of a cloud where its protocol is small.* The service crates of AWS bring an HTTP stack that would go past
+//!   the egress policy, the bounds of answers and the redaction, and megabytes of code against a budget of 25 MiB.
+//!   Requests go through the one HTTP layer, signed by some hundred lines of our own that Amazon's test vectors
+//!   prove.
+//! * *A folder that a cloud does not know as one is never missing.* AWS has names, not folders: nothing below a
+//!   path is a complete answer, and the guards against removals hold for it as for every other.
 //! * *The operator's own identity at a cloud is behind one gate* (`http::ambient` of the adapters): variables,
 //!   token files and metadata services of the process are asked through a grant that only a ClusterSecretStore
 //!   with `identity: operator` gets. Their addresses are constants or stand in the process's own environment,

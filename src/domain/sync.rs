@@ -137,6 +137,11 @@ pub enum SourceOptions {
         /// What cannot be used counts as deleted.
         leave_out: bool,
     },
+    /// AWS Secrets Manager.
+    AwsSecretsManager {
+        /// Tags that a secret must have, all of them.
+        tags: BTreeMap<String, String>,
+    },
 }
 
 /// What a source reads from.

@@ -270,8 +270,20 @@ pub struct ServiceClient {
 impl ServiceClient {
     /// A GET below the address that the environment gives, or a constant one.
     pub fn get(&self, segments: &[&str]) -> Request {
+        self.with_query(Request::get(self.below(segments)))
+    }
+
+    /// A PUT there, without a body, that changes nothing.
+    pub fn put(&self, segments: &[&str]) -> Request {
+        self.with_query(Request::put_nothing(self.below(segments)))
+    }
+
+    fn below<'a>(&'a self, segments: &'a [&str]) -> impl Iterator<Item = String> + 'a {
         let below = segments.iter().map(|segment| (*segment).to_owned());
-        let request = Request::get(self.segments.iter().cloned().chain(below));
+        self.segments.iter().cloned().chain(below)
+    }
+
+    fn with_query(&self, request: Request) -> Request {
         self.query.iter().cloned().fold(request, Request::query_as)
     }
 }

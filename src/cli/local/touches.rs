@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use penstock_domain::api::store::Provider;
+use penstock_domain::api::store::{Provider, System};
 use penstock_domain::names::NamespaceName;
 use penstock_domain::stores::StoreObject;
 use penstock_domain::sync::{Destination, FilePlace, Origin, StoreKind, StoreReference};
@@ -209,6 +209,9 @@ impl Following<'_> {
             let store = reference.to_string();
             self.touch(Touch::Host { host, store });
         }
+        for touch in surroundings(&document.object) {
+            self.touch(touch);
+        }
         self.path.push(id.clone());
         for (name, key) in key_references(&document.object) {
             if let Some(origin) = self.secrets.origin(&name, &key).cloned() {
@@ -286,10 +289,47 @@ fn key_references(store: &StoreObject) -> Vec<(ObjectId, String)> {
     found
 }
 
+/// What a store of a cloud asks of the identity of whoever runs the command, and of the files of that person.
+fn surroundings(store: &StoreObject) -> Vec<Touch> {
+    let (Ok(System::AwsSecretsManager(aws)) | Ok(System::AwsParameterStore(aws))) =
+        store.provider.variant()
+    else {
+        return Vec::new();
+    };
+    let name = store.reference.to_string();
+    match &aws.auth {
+        Some(auth) if auth.profile.is_some() => vec![
+            Touch::Variable("AWS_SHARED_CREDENTIALS_FILE".to_owned()),
+            Touch::ReadFile("~/.aws/credentials".to_owned()),
+        ],
+        Some(_) => Vec::new(),
+        None => vec![
+            Touch::Variables("AWS_*, and the files that they name".to_owned()),
+            Touch::Host {
+                host: "the credential service of the container or of the instance".to_owned(),
+                store: name,
+            },
+        ],
+    }
+}
+
+/// The usual hosts of a store of AWS, where its spec names no others.
+fn usual_hosts(spec: &Provider) -> Vec<String> {
+    let (aws, service) = match spec.variant() {
+        Ok(System::AwsSecretsManager(aws)) => (aws, "secretsmanager"),
+        Ok(System::AwsParameterStore(aws)) => (aws, "ssm"),
+        _ => return Vec::new(),
+    };
+    let own = aws.endpoint.is_none().then(|| aws.usual_host(service));
+    let asks_sts = aws.asks_sts() || aws.auth.is_none();
+    let sts = (asks_sts && aws.sts_endpoint.is_none()).then(|| aws.usual_host("sts"));
+    own.into_iter().chain(sts).collect()
+}
+
 /// The hosts of every address in a provider; its name where it has none, because it then has a usual one.
 fn hosts(spec: &Provider) -> Vec<String> {
+    let mut found = usual_hosts(spec);
     let spec = provider(spec);
-    let mut found = Vec::new();
     walk(&spec, &mut |value| {
         let host = value.as_str().and_then(host_of);
         found.extend(host.map(str::to_owned));

@@ -227,6 +227,9 @@ fn options(
             tags: azure.tags.clone(),
             leave_out: azure.unusable == Some(Unusable::LeaveOut),
         },
+        Ok(StoreOptions::AwsSecretsManager(aws)) => SourceOptions::AwsSecretsManager {
+            tags: aws.tags.clone(),
+        },
         Err(ReadOneOf::Nothing { .. }) => SourceOptions::None,
         Err(several @ ReadOneOf::Several { .. }) => {
             problems.invalid(

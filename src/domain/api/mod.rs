@@ -26,8 +26,8 @@
     reason = "each of kube's `printcolumn`s has a type, and several have the same"
 )]
 
+pub mod aws;
 pub mod azure_key_vault;
-pub mod bitwarden;
 pub mod canary;
 pub mod cluster_sync;
 pub mod crds;

@@ -4,8 +4,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::aws::AwsProvider;
 use super::azure_key_vault::AzureKeyVaultProvider;
-use super::bitwarden::{BitwardenProvider, BitwardenSecretsManagerProvider};
 use super::gcp_secret_manager::GcpSecretManagerProvider;
 use super::infisical::{Follow, InfisicalProvider};
 use super::kubernetes::KubernetesProvider;
@@ -53,6 +53,9 @@ use super::vault::VaultProvider;
 #[x_kube(validation = Rule::new(
     "!has(self.provider.kubernetes) || has(self.provider.kubernetes.kubeconfigRef) || has(self.provider.kubernetes.server)"
 ).message("a SecretStore reaches no other namespace of this cluster: use a ClusterSecretStore, or set kubernetes.kubeconfigRef or kubernetes.server for another cluster"))]
+#[x_kube(validation = Rule::new(
+    "(!has(self.provider.awsSecretsManager) || has(self.provider.awsSecretsManager.auth)) && (!has(self.provider.awsParameterStore) || has(self.provider.awsParameterStore.auth))"
+).message("a SecretStore names the identity that it uses in auth: the operator's own serves ClusterSecretStores only"))]
 pub struct SecretStoreSpec {
     /// The outside system.
     pub provider: Provider,
@@ -100,6 +103,9 @@ pub struct SecretStoreSpec {
 #[x_kube(validation = Rule::new(
     "!has(self.provider.kubernetes) || has(self.provider.kubernetes.kubeconfigRef) || has(self.provider.kubernetes.server) || (has(self.identity) && self.identity == 'operator')"
 ).message("another namespace of this cluster is reached with the operator's own identity: set identity: operator, or kubernetes.kubeconfigRef or kubernetes.server for another cluster"))]
+#[x_kube(validation = Rule::new(
+    "(!has(self.provider.awsSecretsManager) || has(self.provider.awsSecretsManager.auth) != (has(self.identity) && self.identity == 'operator')) && (!has(self.provider.awsParameterStore) || has(self.provider.awsParameterStore.auth) != (has(self.identity) && self.identity == 'operator'))"
+).message("there is exactly one identity: set auth, or identity: operator without it"))]
 pub struct ClusterSecretStoreSpec {
     /// The outside system.
     pub provider: Provider,
@@ -144,12 +150,12 @@ pub struct Provider {
     /// Secrets of Azure Key Vault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub azure_key_vault: Option<AzureKeyVaultProvider>,
-    /// One account of Bitwarden's password manager, or of Vaultwarden.
+    /// AWS Secrets Manager, one region of one account.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bitwarden: Option<BitwardenProvider>,
-    /// One machine account of Bitwarden Secrets Manager.
+    pub aws_secrets_manager: Option<AwsProvider>,
+    /// AWS Systems Manager Parameter Store, one region of one account.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bitwarden_secrets_manager: Option<BitwardenSecretsManagerProvider>,
+    pub aws_parameter_store: Option<AwsProvider>,
 }
 
 one_of! {
@@ -165,10 +171,10 @@ one_of! {
         GcpSecretManager(GcpSecretManagerProvider) = gcp_secret_manager "gcpSecretManager",
         /// Azure Key Vault.
         AzureKeyVault(AzureKeyVaultProvider) = azure_key_vault "azureKeyVault",
-        /// Bitwarden's password manager.
-        Bitwarden(BitwardenProvider) = bitwarden "bitwarden",
-        /// Bitwarden Secrets Manager.
-        BitwardenSecretsManager(BitwardenSecretsManagerProvider) = bitwarden_secrets_manager "bitwardenSecretsManager",
+        /// AWS Secrets Manager.
+        AwsSecretsManager(AwsProvider) = aws_secrets_manager "awsSecretsManager",
+        /// AWS Systems Manager Parameter Store.
+        AwsParameterStore(AwsProvider) = aws_parameter_store "awsParameterStore",
     }
 }
 

@@ -1,21 +1,19 @@
 //! Strict stand-ins for systems of which no registry offers a server.
 //!
 //! Each is written from the protocol of the system, answers as it does in the unhappy cases too, and refuses
-//! what it refuses. [`Server`] is what they have in common.
+//! what it refuses. [`Server`] is what they have in common. [`aws`] stands beside moto, which others have written
+//! and which refuses less.
 
+pub mod aws;
 pub mod azure;
-pub mod bitwarden;
-pub mod bitwarden_sm;
 pub mod gcp;
 pub mod infisical;
 mod jwt;
 pub mod outage;
-pub mod sealing;
 mod server;
 
+pub use aws::FakeAws;
 pub use azure::FakeAzure;
-pub use bitwarden::FakeBitwarden;
-pub use bitwarden_sm::FakeBitwardenSm;
 pub use gcp::FakeGcp;
 pub use infisical::FakeInfisical;
 pub use jwt::new_key;

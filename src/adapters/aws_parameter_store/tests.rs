@@ -1,0 +1,250 @@
+//! The client against the strict stand-in: names, paths, versions, failures.
+
+use std::sync::Arc;
+
+use penstock_domain::api::store::Provider;
+use penstock_domain::bundle::SourceVersion;
+use penstock_domain::fault::FaultClass;
+use penstock_domain::secret::SecretValue;
+use penstock_domain::stores::Capability;
+use penstock_domain::sync::SourceOptions;
+use penstock_fakes::FakeAws;
+use penstock_fakes::aws::Outage;
+
+use super::ParameterStore;
+use crate::aws::tests::{access_key, lines, open, provider, query, region, store_object};
+use crate::open::{Adapter as _, OpenedStore, StoreQuery};
+
+const LIST: &str = "AmazonSSM.GetParametersByPath";
+const SECURE: &str = "SecureString";
+
+async fn store(fake: &FakeAws) -> Arc<dyn OpenedStore> {
+    let object = store_object(Provider {
+        aws_parameter_store: Some(provider(fake, Some(access_key()))),
+        ..Provider::default()
+    });
+    open(&object).await
+}
+
+async fn class(store: &dyn OpenedStore, query: &StoreQuery) -> FaultClass {
+    store.read("store", query).await.unwrap_err().fault.class
+}
+
+fn folder(path: &str, recursive: bool) -> StoreQuery {
+    let query = query(path);
+    StoreQuery {
+        path: query.path.as_folder(),
+        recursive,
+        ..query
+    }
+}
+
+async fn parameters() -> FakeAws {
+    let fake = region().await;
+    {
+        let mut model = fake.model();
+        model.put_parameter("/app/db", SECURE, "hunter2");
+        model.put_parameter("/app/list", "StringList", "a,b");
+        model.put_parameter("/app/sub/deep", "String", "d");
+        model.put_parameter("/app-evil/x", "String", "evil");
+        model.put_parameter("/app", "String", "itself");
+        model.put_parameter("plain", "String", r#"{"k":"v"}"#);
+    }
+    fake
+}
+
+#[tokio::test]
+async fn a_parameter_is_read_by_its_name_and_decrypted() {
+    let fake = parameters().await;
+    let store = store(&fake).await;
+    let read = |query: StoreQuery| {
+        let store = store.clone();
+        async move { store.read("store", &query).await.unwrap() }
+    };
+    for path in ["app/db", "/app/db"] {
+        let snapshot = read(query(path)).await;
+        assert_eq!(lines(&snapshot), ["app db=hunter2"]);
+        assert_eq!(snapshot.version, Some(SourceVersion::Counter(1)));
+    }
+    assert_eq!(lines(&read(query("app/list")).await), ["app list=a,b"]);
+    assert_eq!(lines(&read(query("app")).await), [" app=itself"]);
+    let member = StoreQuery {
+        field: Some("k".to_owned()),
+        ..query("plain")
+    };
+    assert_eq!(lines(&read(member).await), ["plain k=v"]);
+    assert_eq!(class(&*store, &query("never")).await, FaultClass::NotFound);
+    assert_eq!(
+        class(&*store, &query("app/never")).await,
+        FaultClass::NotFound
+    );
+}
+
+#[tokio::test]
+async fn versions_are_pinned_by_number_and_by_label() {
+    let fake = parameters().await;
+    {
+        let mut model = fake.model();
+        model.put_parameter("/app/db", SECURE, "second");
+        let versions = &mut model.parameters.get_mut("/app/db").unwrap().versions;
+        versions[0].labels.insert("stable".to_owned());
+    }
+    let store = store(&fake).await;
+    let pinned = |version: &str| StoreQuery {
+        version: Some(version.to_owned()),
+        ..query("app/db")
+    };
+    for (version, expected) in [("1", "hunter2"), ("2", "second"), ("stable", "hunter2")] {
+        let read = store.read("store", &pinned(version)).await.unwrap();
+        assert_eq!(lines(&read), [format!("app db={expected}")], "{version}");
+    }
+    for version in ["3", "never"] {
+        assert_eq!(class(&*store, &pinned(version)).await, FaultClass::NotFound);
+    }
+    // By a label a folder holds what has it.
+    let labelled = StoreQuery {
+        version: Some("stable".to_owned()),
+        ..folder("app", true)
+    };
+    let read = store.read("store", &labelled).await.unwrap();
+    assert_eq!(lines(&read), ["app db=hunter2"]);
+}
+
+#[tokio::test]
+async fn a_path_is_read_on_segment_borders() {
+    let fake = parameters().await;
+    let store = store(&fake).await;
+    let flat = store.read("store", &folder("app", false)).await.unwrap();
+    assert_eq!(lines(&flat), ["app db=hunter2", "app list=a,b"]);
+    let deep = store.read("store", &folder("app", true)).await.unwrap();
+    assert_eq!(
+        lines(&deep),
+        ["app db=hunter2", "app list=a,b", "app/sub deep=d"]
+    );
+    let root = store.read("store", &folder("", false)).await.unwrap();
+    assert_eq!(lines(&root), [" app=itself", r#" plain={"k":"v"}"#]);
+    let nothing = store.read("store", &folder("never", true)).await.unwrap();
+    assert!(nothing.entries.is_empty());
+}
+
+#[tokio::test]
+async fn ten_thousand_parameters_are_read_by_pages_of_which_some_are_empty() {
+    let fake = region().await;
+    {
+        let mut model = fake.model();
+        for number in 0..10_000 {
+            model.put_parameter(&format!("/many/{number:05}"), SECURE, "v");
+        }
+        model.behaviour.empty_pages = true;
+    }
+    let store = store(&fake).await;
+    let read = store.read("store", &folder("many", false)).await.unwrap();
+    assert_eq!(read.entries.len(), 10_000);
+    assert_eq!(fake.calls(LIST), 1999);
+    fake.model().put_parameter("/many/one-more", SECURE, "v");
+    assert_eq!(
+        class(&*store, &folder("many", false)).await,
+        FaultClass::Invalid
+    );
+}
+
+#[tokio::test]
+async fn who_may_not_decrypt_or_list_is_told_what_is_missing() {
+    let fake = parameters().await;
+    let store = store(&fake).await;
+    fake.model().deny("kms:Decrypt", "/app/db");
+    for query in [query("app/db"), folder("app", false)] {
+        let fault = store.read("store", &query).await.unwrap_err().fault;
+        assert_eq!(fault.class, FaultClass::Denied);
+        assert!(fault.to_string().contains("kms:Decrypt"), "{fault}");
+        assert!(!fault.to_string().contains("hunter2"));
+    }
+    fake.model().deny("ssm:GetParametersByPath", "/");
+    let fault = store
+        .read("store", &folder("app", true))
+        .await
+        .unwrap_err()
+        .fault;
+    assert!(
+        fault.to_string().contains("ssm:GetParametersByPath"),
+        "{fault}"
+    );
+    let capabilities = store.probe("store").await.unwrap();
+    assert!(capabilities.contains(&Capability::List));
+    assert!(!capabilities.contains(&Capability::Tags));
+}
+
+#[tokio::test]
+async fn an_outage_of_any_kind_is_no_absence() {
+    let fake = parameters().await;
+    let store = store(&fake).await;
+    let answers = |status, text: &str| Outage::Answers(status, text.to_owned());
+    let elsewhere = r#"{"Parameters":[{"Name":"/other/x","Value":"hunter2","Version":1}]}"#;
+    for outage in [
+        answers(404, "{}"),
+        answers(200, "{}"),
+        answers(200, elsewhere),
+        answers(
+            200,
+            r#"{"Parameter":{"Name":"/other","Value":"hunter2","Version":1}}"#,
+        ),
+        answers(403, "blocked"),
+        answers(503, ""),
+        Outage::HangsUp,
+        Outage::Half,
+    ] {
+        fake.model().behaviour.outage = Some(outage.clone());
+        for query in [query("app/db"), folder("app", false)] {
+            let failure = store.read("store", &query).await.unwrap_err();
+            assert_eq!(failure.fault.class, FaultClass::Unavailable, "{outage:?}");
+            assert!(!format!("{failure:?}").contains("hunter2"), "{outage:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn values_of_every_kind_come_byte_for_byte() {
+    let fake = region().await;
+    let large = "x".repeat(65_536);
+    let values = ["", "a\0b", "line\n", " blanks ", "Grüße 😀", large.as_str()];
+    for (number, value) in values.iter().enumerate() {
+        fake.model()
+            .put_parameter(&format!("/kinds/{number}"), SECURE, value);
+    }
+    let store = store(&fake).await;
+    let read = store.read("store", &folder("kinds", false)).await.unwrap();
+    assert_eq!(read.entries.len(), values.len());
+    for (entry, expected) in read.entries.iter().zip(values) {
+        assert_eq!(entry.value, SecretValue::from(expected), "{}", entry.name);
+    }
+}
+
+#[test]
+fn what_contradicts_itself_is_refused_before_anything_is_asked() {
+    let propose = |query: StoreQuery| {
+        ParameterStore::propose(
+            "store",
+            &penstock_domain::api::aws::AwsProvider::default(),
+            query,
+        )
+    };
+    let version = |path: &str, version: &str| StoreQuery {
+        version: Some(version.to_owned()),
+        ..query(path)
+    };
+    for query in [
+        StoreQuery {
+            environment: Some("prod".to_owned()),
+            ..query("a")
+        },
+        version("a/", "3"),
+        version("a", "a:b"),
+        StoreQuery {
+            options: SourceOptions::Vault { mount: None },
+            ..query("a")
+        },
+    ] {
+        assert_eq!(propose(query).unwrap_err().class, FaultClass::Invalid);
+    }
+    assert!(propose(version("a/", "stable")).is_ok());
+}

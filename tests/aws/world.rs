@@ -1,0 +1,167 @@
+//! A registry with one store, and what it asks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use penstock_adapters::http::client::HttpLayer;
+use penstock_adapters::providers::Reached;
+use penstock_adapters::registry::Registry;
+use penstock_domain::api::aws::{AwsAccessKey, AwsAuth, AwsProvider};
+use penstock_domain::api::shared::SecretKeyRef;
+use penstock_domain::api::store::{Identity, Provider};
+use penstock_domain::bundle::Snapshot;
+use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::names::{NamespaceName, ObjectName};
+use penstock_domain::ports::{Freshness, Sources as _};
+use penstock_domain::secret::SecretValue;
+use penstock_domain::stores::{
+    Credentials, DataKind, DataObject, DataObjects, StoreCatalog, StoreLimits, StoreObject,
+    TokenRequest,
+};
+use penstock_domain::sync::{Origin, StoreKind, StoreReference, ValidatedSource};
+use penstock_domain::testing::{self, sync_id};
+
+use super::server::Moto;
+
+/// Which of the two stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    SecretsManager,
+    ParameterStore,
+}
+
+pub(super) fn registry(moto: &Moto, kind: Kind) -> Registry {
+    let auth = AwsAuth {
+        access_key: Some(AwsAccessKey {
+            id: Some("AKIAMOTO".to_owned().into()),
+            secret_ref: SecretKeyRef {
+                name: "aws".to_owned(),
+                key: "secret".to_owned(),
+            },
+            ..AwsAccessKey::default()
+        }),
+        ..AwsAuth::default()
+    };
+    let provider = AwsProvider {
+        region: "eu-central-1".to_owned(),
+        endpoint: Some(moto.address().to_owned()),
+        sts_endpoint: Some(moto.address().to_owned()),
+        auth: Some(auth),
+        ..AwsProvider::default()
+    };
+    let provider = match kind {
+        Kind::SecretsManager => Provider {
+            aws_secrets_manager: Some(provider),
+            ..Provider::default()
+        },
+        Kind::ParameterStore => Provider {
+            aws_parameter_store: Some(provider),
+            ..Provider::default()
+        },
+    };
+    let store = StoreObject {
+        reference: reference(),
+        home: NamespaceName::new("prod").unwrap(),
+        uid: "u".to_owned(),
+        generation: 1,
+        provider,
+        limits: StoreLimits::default(),
+        identity: Identity::Credentials,
+        allow: Vec::new(),
+    };
+    let loopback = vec!["127.0.0.0/8".parse().unwrap()];
+    Registry::new(Reached {
+        http: Arc::new(HttpLayer::new(loopback)),
+        catalog: Arc::new(OneStore(Arc::new(store))),
+        credentials: Arc::new(OneKey),
+        objects: Arc::new(NoObjects),
+    })
+}
+
+fn reference() -> StoreReference {
+    StoreReference {
+        kind: StoreKind::Namespaced,
+        name: ObjectName::new("aws").unwrap(),
+    }
+}
+
+pub(super) fn source(path: &str) -> ValidatedSource {
+    ValidatedSource {
+        origin: Origin::Store(reference()),
+        path: path.to_owned(),
+        ..testing::source("aws")
+    }
+}
+
+pub(super) async fn read(registry: &Registry, source: &ValidatedSource) -> Result<Snapshot, Fault> {
+    let sync = sync_id("prod", "panbot");
+    registry.read(&sync, source, Freshness::Now).await
+}
+
+/// `path name=value`, for each entry.
+pub(super) fn lines(snapshot: &Snapshot) -> Vec<String> {
+    let line = |entry: &penstock_domain::bundle::SourceEntry| {
+        let value = entry.value.expose_text().unwrap();
+        format!("{} {}={value}", entry.path, entry.name)
+    };
+    snapshot.entries.iter().map(line).collect()
+}
+
+struct OneStore(Arc<StoreObject>);
+
+impl StoreCatalog for OneStore {
+    fn find(&self, _: &NamespaceName, _: &StoreReference) -> Option<Arc<StoreObject>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn namespace_labels(&self, _: &NamespaceName) -> Option<Arc<BTreeMap<String, String>>> {
+        None
+    }
+}
+
+/// The key of one Secret.
+struct OneKey;
+
+#[async_trait]
+impl Credentials for OneKey {
+    async fn secret_key(
+        &self,
+        _: &NamespaceName,
+        _: &ObjectName,
+        _: &str,
+    ) -> Result<SecretValue, Fault> {
+        Ok(SecretValue::from("moto-takes-any"))
+    }
+
+    async fn config_map_key(
+        &self,
+        _: &NamespaceName,
+        _: &ObjectName,
+        _: &str,
+    ) -> Result<String, Fault> {
+        Err(Fault::new(FaultClass::NotFound, "ConfigMap", "none here"))
+    }
+
+    async fn service_account_token(&self, _: &TokenRequest) -> Result<SecretValue, Fault> {
+        Err(Fault::new(
+            FaultClass::NotFound,
+            "ServiceAccount",
+            "none here",
+        ))
+    }
+}
+
+struct NoObjects;
+
+#[async_trait]
+impl DataObjects for NoObjects {
+    async fn get(
+        &self,
+        _: &NamespaceName,
+        _: DataKind,
+        _: &ObjectName,
+    ) -> Result<Option<DataObject>, Fault> {
+        Ok(None)
+    }
+}
