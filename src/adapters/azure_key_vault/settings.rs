@@ -203,7 +203,10 @@ impl Settings {
                 (&auth.tenant_id, &auth.client_id, proof)
             }
             AzureLogin::WorkloadIdentity(auth) => {
-                let request = named.token_request(&auth.service_account)?;
+                let request = named.token_request(
+                    "auth.workloadIdentity.serviceAccount",
+                    &auth.service_account,
+                )?;
                 let shown = SecretValue::from(request.service_account.as_str());
                 let proof = (Proof::ServiceAccount(request), shown);
                 (&auth.tenant_id, &auth.client_id, proof)

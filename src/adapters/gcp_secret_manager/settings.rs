@@ -264,7 +264,7 @@ async fn federation(
         .map_err(|error| ReadSettings::field("auth.workloadIdentity", error.to_string()))?;
     let (subject, shown) = match subject {
         GcpSubject::ServiceAccount(account) => {
-            let request = named.token_request(account)?;
+            let request = named.token_request("auth.workloadIdentity.serviceAccount", account)?;
             let shown = SecretValue::from(request.service_account.as_str());
             (Subject::ServiceAccount(request), shown)
         }
