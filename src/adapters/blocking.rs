@@ -1,6 +1,6 @@
 //! Work that takes processor time, on a thread of its own.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use penstock_domain::ports::{Offload, Work};
@@ -10,6 +10,17 @@ use tokio::task::spawn_blocking;
 /// Runs work on one of the runtime's threads for what blocks, one piece at a time.
 #[derive(Debug, Clone)]
 pub struct BlockingThread(Arc<Semaphore>);
+
+/// The turns of the whole process.
+static PROCESS: LazyLock<BlockingThread> = LazyLock::new(BlockingThread::default);
+
+impl BlockingThread {
+    /// The one whose turns everybody in the process takes: what costs memory and time is done once at a time,
+    /// whoever asks for it.
+    pub fn of_the_process() -> Self {
+        PROCESS.clone()
+    }
+}
 
 impl Default for BlockingThread {
     fn default() -> Self {

@@ -12,6 +12,13 @@ pub mod aws_parameter_store;
 pub mod aws_secrets_manager;
 #[cfg(feature = "azure-key-vault")]
 pub mod azure_key_vault;
+#[cfg(feature = "bitwarden")]
+pub mod bitwarden;
+#[cfg(any(feature = "bitwarden", feature = "bitwarden-secrets-manager"))]
+#[allow(dead_code, reason = "each of the two uses its part")]
+mod bitwarden_common;
+#[cfg(feature = "bitwarden-secrets-manager")]
+pub mod bitwarden_sm;
 pub mod blocking;
 #[cfg(feature = "stores")]
 mod credential_hash;

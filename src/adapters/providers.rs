@@ -101,6 +101,8 @@ systems! {
     "infisical" Infisical => crate::infisical::InfisicalStore,
     "gcp-secret-manager" GcpSecretManager => crate::gcp_secret_manager::GcpStore,
     "azure-key-vault" AzureKeyVault => crate::azure_key_vault::AzureStore,
+    "bitwarden" Bitwarden => crate::bitwarden::BitwardenStore,
+    "bitwarden-secrets-manager" BitwardenSecretsManager => crate::bitwarden_sm::BitwardenSmStore,
     "aws-secrets-manager" AwsSecretsManager => crate::aws_secrets_manager::SecretsManagerStore,
     "aws-parameter-store" AwsParameterStore => crate::aws_parameter_store::ParameterStore,
 }

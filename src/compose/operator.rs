@@ -244,7 +244,7 @@ fn adapters(
         clock: Arc::new(SystemClock),
         fence: Arc::clone(&process.fence) as _,
         audit,
-        offload: Arc::new(BlockingThread::default()),
+        offload: Arc::new(BlockingThread::of_the_process()),
     };
     Adapters {
         ports: instrument(ports, &process.metrics),

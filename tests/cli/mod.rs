@@ -4,6 +4,7 @@
 //! markers: a case that may see one says so. So the whole suite is one test that no value leaves by the side door.
 
 mod content;
+mod goblin;
 mod leaks;
 mod plan;
 mod scale;

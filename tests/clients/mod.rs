@@ -2,6 +2,8 @@
 
 mod aws;
 mod azure;
+mod bitwarden;
+mod bitwarden_sm;
 mod gcp;
 mod infisical;
 
@@ -17,7 +19,7 @@ use tokio::time::timeout;
 type Outcome = Result<(), Failure>;
 
 /// How long an installation may take.
-const INSTALLING: Duration = Duration::from_mins(5);
+const INSTALLING: Duration = Duration::from_mins(10);
 /// How long a script may take.
 const RUNNING: Duration = Duration::from_mins(2);
 
@@ -41,19 +43,46 @@ async fn python_packages(requirements: &[&str]) -> Result<Option<PathBuf>, Failu
         .args(["--disable-pip-version-check", "--no-compile", "--target"])
         .arg(&folder)
         .args(requirements);
+    installed(install, &requirements.join(" "), &done)
+        .await
+        .map(|done| done.then_some(folder))
+}
+
+/// A package of npm with what it needs, in the user's cache; none where this machine cannot have it, which is said
+/// once.
+async fn npm_package(requirement: &str) -> Result<Option<PathBuf>, Failure> {
+    let name = requirement.replace('/', "+");
+    let folder = cache_directory()?.join("clients").join(name);
+    let done = folder.join(".installed");
+    if done.is_file() {
+        return Ok(Some(folder));
+    }
+    std::fs::create_dir_all(&folder)?;
+    let mut install = Command::new("npm");
+    install
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+        .arg(&folder)
+        .arg(requirement);
+    installed(install, requirement, &done)
+        .await
+        .map(|done| done.then_some(folder))
+}
+
+/// Installs something, and marks that it is there.
+async fn installed(mut install: Command, what: &str, done: &Path) -> Result<bool, Failure> {
     let reason = match timeout(INSTALLING, install.kill_on_drop(true).output()).await {
         Ok(Ok(output)) if output.status.success() => {
-            std::fs::write(&done, "")?;
-            return Ok(Some(folder));
+            std::fs::write(done, "")?;
+            return Ok(true);
         }
         Ok(Ok(output)) => last_line(&output.stderr),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "it takes too long".to_owned(),
     };
-    let message = format!("\nskipped: pip cannot install {requirement} here: {reason}\n\n");
+    let message = format!("\nskipped: {what} cannot be installed here: {reason}\n\n");
     // A closed standard error is no reason to fail.
     drop(std::io::stderr().write_all(message.as_bytes()));
-    Ok(None)
+    Ok(false)
 }
 
 /// Runs a script with the packages of `folder` and the words of `arguments`; it must succeed.
@@ -81,6 +110,6 @@ async fn python(folder: &Path, script: &str, arguments: &[&str]) -> Result<Strin
 fn last_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let mut lines = text.lines().rev();
-    let line = lines.find(|line| line.contains("ERROR"));
+    let line = lines.find(|line| line.contains("ERROR") || line.contains("npm error"));
     line.unwrap_or("no reason given").trim().to_owned()
 }

@@ -98,7 +98,7 @@ impl World {
                 Some(audit) => Arc::clone(audit) as Arc<dyn Audit>,
                 None => Arc::new(NoAudit),
             },
-            offload: Arc::new(BlockingThread::default()),
+            offload: Arc::new(BlockingThread::of_the_process()),
         };
         let session = Session {
             engine: Engine {

@@ -28,6 +28,7 @@
 
 pub mod aws;
 pub mod azure_key_vault;
+pub mod bitwarden;
 pub mod canary;
 pub mod cluster_sync;
 pub mod crds;

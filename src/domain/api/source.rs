@@ -62,14 +62,16 @@ pub struct Source {
     pub environment: Option<String>,
     /// Folder, path, prefix, item folder or table, in the store's own words. For Vault the path under
     /// the mount; ending in `/` it is a folder. For the Kubernetes provider the name of the object. For
-    /// Infisical the folder. For Google Cloud and Azure the name of a secret; ending in `/`, or absent, a
-    /// folder: what stands before the store's `separator`. For AWS the name of a secret or parameter; ending in
+    /// Infisical the folder. For Bitwarden the folder or collection, or an item in it; for its Secrets Manager
+    /// the project, or a secret in it. For Google Cloud and Azure the name of a secret; ending in `/`, or absent,
+    /// a folder: what stands before the store's `separator`. For AWS the name of a secret or parameter; ending in
     /// `/`, or absent, a folder. May hold `{{ parameters }}`. Absent: the store's root.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Text<1024>>")]
     pub path: Option<String>,
     /// Field of an entry that has several (item field, JSON property). Absent: the store's own default;
-    /// for Vault every field of the entry, for Infisical every secret of the folder, for Google Cloud, Azure
+    /// for Vault every field of the entry, for Infisical every secret of the folder, for Bitwarden the
+    /// password of a login, the text of a note and the private key of an SSH key, for Google Cloud, Azure
     /// and AWS the whole secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Filled<253>>")]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aws::AwsProvider;
 use super::azure_key_vault::AzureKeyVaultProvider;
+use super::bitwarden::{BitwardenProvider, BitwardenSecretsManagerProvider};
 use super::gcp_secret_manager::GcpSecretManagerProvider;
 use super::infisical::{Follow, InfisicalProvider};
 use super::kubernetes::KubernetesProvider;
@@ -150,6 +151,12 @@ pub struct Provider {
     /// Secrets of Azure Key Vault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub azure_key_vault: Option<AzureKeyVaultProvider>,
+    /// One account of Bitwarden's password manager, or of Vaultwarden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bitwarden: Option<BitwardenProvider>,
+    /// One machine account of Bitwarden Secrets Manager.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bitwarden_secrets_manager: Option<BitwardenSecretsManagerProvider>,
     /// AWS Secrets Manager, one region of one account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_secrets_manager: Option<AwsProvider>,
@@ -171,6 +178,10 @@ one_of! {
         GcpSecretManager(GcpSecretManagerProvider) = gcp_secret_manager "gcpSecretManager",
         /// Azure Key Vault.
         AzureKeyVault(AzureKeyVaultProvider) = azure_key_vault "azureKeyVault",
+        /// Bitwarden's password manager.
+        Bitwarden(BitwardenProvider) = bitwarden "bitwarden",
+        /// Bitwarden Secrets Manager.
+        BitwardenSecretsManager(BitwardenSecretsManagerProvider) = bitwarden_secrets_manager "bitwardenSecretsManager",
         /// AWS Secrets Manager.
         AwsSecretsManager(AwsProvider) = aws_secrets_manager "awsSecretsManager",
         /// AWS Systems Manager Parameter Store.

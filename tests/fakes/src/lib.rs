@@ -6,14 +6,19 @@
 
 pub mod aws;
 pub mod azure;
+pub mod bitwarden;
+pub mod bitwarden_sm;
 pub mod gcp;
 pub mod infisical;
 mod jwt;
 pub mod outage;
+pub mod sealing;
 mod server;
 
 pub use aws::FakeAws;
 pub use azure::FakeAzure;
+pub use bitwarden::FakeBitwarden;
+pub use bitwarden_sm::FakeBitwardenSm;
 pub use gcp::FakeGcp;
 pub use infisical::FakeInfisical;
 pub use jwt::new_key;

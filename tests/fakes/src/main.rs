@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use penstock_fakes::infisical::Model;
-use penstock_fakes::infisical::seed::Seed;
-use penstock_fakes::{FakeInfisical, Listen};
-use serde_json::json;
+use penstock_fakes::{
+    FakeBitwarden, FakeBitwardenSm, FakeInfisical, Listen, Server, bitwarden, bitwarden_sm,
+    infisical,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
 /// Strict stand-ins for systems that no registry offers a server of.
@@ -22,17 +24,58 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Fake {
     /// Infisical: says where it listens in one line of JSON, and runs until its standard input ends
-    Infisical {
-        /// What it holds: a JSON document (see src/infisical/seed.rs)
-        #[arg(long)]
-        seed: Option<PathBuf>,
-        /// Port on the loopback interface; 0 is a free one
-        #[arg(long, default_value_t = 0)]
-        port: u16,
-        /// Speak TLS, under a certificate that is written to this file
-        #[arg(long, value_name = "FILE")]
-        tls: Option<PathBuf>,
-    },
+    Infisical(Start),
+    /// Bitwarden's password manager, the same way
+    Bitwarden(Start),
+    /// Bitwarden Secrets Manager, the same way; the line holds an access token, too
+    BitwardenSm(Start),
+}
+
+#[derive(clap::Args)]
+struct Start {
+    /// What it holds: a JSON document (see seed.rs in its folder)
+    #[arg(long)]
+    seed: Option<PathBuf>,
+    /// Port on the loopback interface; 0 is a free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Speak TLS, under a certificate that is written to this file
+    #[arg(long, value_name = "FILE")]
+    tls: Option<PathBuf>,
+}
+
+impl Start {
+    fn seed<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
+        match &self.seed {
+            None => Ok(None),
+            Some(path) => Ok(Some(serde_json::from_slice(&std::fs::read(path)?)?)),
+        }
+    }
+
+    fn listen(&self) -> Listen {
+        if self.tls.is_some() {
+            Listen::Https
+        } else {
+            Listen::Http
+        }
+    }
+
+    /// Says where the server listens, and waits for the end.
+    async fn serve(&self, server: &Server, mut line: Value) -> Result<(), Failure> {
+        line["address"] = json!(server.address());
+        if let (Some(path), Some(certificate)) = (&self.tls, server.certificate()) {
+            std::fs::write(path, certificate)?;
+            line["ca"] = json!(path);
+        }
+        writeln!(io::stdout(), "{line}")?;
+        io::stdout().flush()?;
+        let (mut input, mut rest) = (tokio::io::stdin(), Vec::new());
+        tokio::select! {
+            read = input.read_to_end(&mut rest) => drop(read?),
+            stopped = tokio::signal::ctrl_c() => stopped?,
+        }
+        Ok(())
+    }
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -61,28 +104,25 @@ fn main() -> ExitCode {
 }
 
 async fn run(fake: Fake) -> Result<(), Failure> {
-    let Fake::Infisical { seed, port, tls } = fake;
-    let model = match seed {
-        None => Model::default(),
-        Some(path) => serde_json::from_slice::<Seed>(&std::fs::read(path)?)?.into(),
-    };
-    let listen = if tls.is_some() {
-        Listen::Https
-    } else {
-        Listen::Http
-    };
-    let fake = FakeInfisical::start_with(listen, port, model).await?;
-    let mut line = json!({"address": fake.server().address()});
-    if let (Some(path), Some(certificate)) = (&tls, fake.server().certificate()) {
-        std::fs::write(path, certificate)?;
-        line["ca"] = json!(path);
+    match fake {
+        Fake::Infisical(start) => {
+            let seed = start.seed::<infisical::seed::Seed>()?;
+            let model = seed.map(Into::into).unwrap_or_default();
+            let fake = FakeInfisical::start_with(start.listen(), start.port, model).await?;
+            start.serve(fake.server(), json!({})).await
+        }
+        Fake::Bitwarden(start) => {
+            let seed = start.seed::<bitwarden::seed::Seed>()?;
+            let model = seed.map(TryInto::try_into).transpose()?.unwrap_or_default();
+            let fake = FakeBitwarden::start_with(start.listen(), start.port, model).await?;
+            start.serve(fake.server(), json!({})).await
+        }
+        Fake::BitwardenSm(start) => {
+            let seed = start.seed::<bitwarden_sm::seed::Seed>()?;
+            let (model, token) = seed.unwrap_or_default().plant()?;
+            let fake = FakeBitwardenSm::start_with(start.listen(), start.port, model).await?;
+            let line = json!({"accessToken": token});
+            start.serve(fake.server(), line).await
+        }
     }
-    writeln!(io::stdout(), "{line}")?;
-    io::stdout().flush()?;
-    let (mut input, mut rest) = (tokio::io::stdin(), Vec::new());
-    tokio::select! {
-        read = input.read_to_end(&mut rest) => drop(read?),
-        stopped = tokio::signal::ctrl_c() => stopped?,
-    }
-    Ok(())
 }
