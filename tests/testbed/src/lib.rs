@@ -6,6 +6,7 @@
 //! | [`Keeper`], [`Process`] | the process that owns every server and outlives nobody |
 //! | [`ControlPlane`] | etcd, kube-apiserver, controller manager, scheduler and kwok |
 //! | [`OpenBao`], [`VaultClient`] | a vault with TLS, its data on disk and its requests counted |
+//! | [`Sshd`] | a host to log in to |
 //! | [`shared`] | one of each for all tests of a binary |
 //! | [`Operator`] | the binary under test, as a process that can be hurt and measured |
 //! | [`ApiProxy`], [`Trap`] | counts requests to the API server and interferes with chosen ones |
@@ -37,6 +38,7 @@ mod openbao;
 mod operator;
 mod service_account;
 mod shared;
+mod sshd;
 mod story;
 mod token;
 mod tools;
@@ -62,6 +64,7 @@ pub use openbao::{
 pub use operator::{Operator, OperatorError, OperatorOptions};
 pub use service_account::ServiceAccountName;
 pub use shared::{Testbed, TestbedError, keeper, shared};
+pub use sshd::{NoPrograms, Sshd, SshdError};
 pub use story::{Detail, Look, Story};
 pub use tools::{
     BuildError, CacheError, MissingPrerequisites, NotBuilt, ToolSet, Tools, build, build_set,

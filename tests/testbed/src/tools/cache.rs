@@ -40,14 +40,14 @@ fn choose(own: Option<PathBuf>, cache: Option<PathBuf>, home: Option<PathBuf>) -
 ///
 /// It is a hidden sibling until [`finish`](Self::finish) renames it into place, so that a folder
 /// with the final name is always complete. Dropped unfinished, it is removed.
-pub(super) struct Draft {
+pub(crate) struct Draft {
     path: PathBuf,
     place: PathBuf,
     lock: File,
 }
 
 /// What taking the lock found.
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// The folder is there: nothing to do.
     Present,
     /// It is ours to make.
@@ -56,7 +56,7 @@ pub(super) enum Taken {
 
 impl Draft {
     /// Takes the lock of one tool. `busy` is called first, if another process holds it.
-    pub(super) fn take(
+    pub(crate) fn take(
         cache: &Path,
         name: &str,
         folder: &str,
@@ -96,12 +96,12 @@ impl Draft {
     }
 
     /// The folder while it is made.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Puts `part` of the draft into its place, and removes the rest.
-    pub(super) fn finish(self, part: &str) -> Result<PathBuf, CacheError> {
+    pub(crate) fn finish(self, part: &str) -> Result<PathBuf, CacheError> {
         let place = self.place.clone();
         fs::rename(self.path.join(part), &place).map_err(|source| CacheError::Write {
             path: place.clone(),

@@ -13,5 +13,6 @@ mod recipe;
 
 pub use build::{BuildError, build, build_set};
 pub use cache::{CacheError, cache_directory};
+pub(crate) use cache::{Draft, Taken};
 pub use prerequisites::{MissingPrerequisites, check_prerequisites};
 pub use recipe::{NotBuilt, ToolSet, Tools};
