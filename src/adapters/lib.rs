@@ -62,6 +62,8 @@ mod session;
 #[allow(dead_code, reason = "each system names its part of what can be named")]
 pub mod settings;
 pub mod shared_reads;
+#[cfg(feature = "ssh")]
+pub mod ssh;
 pub mod validators;
 #[cfg(feature = "vault")]
 pub mod vault;

@@ -48,11 +48,13 @@ impl Sources for LocalSources {
     }
 }
 
-/// Files; everything else is asked of the cluster, where there is one.
+/// Files, here and on hosts; everything else is asked of the cluster, where there is one.
 #[derive(Clone)]
 pub struct LocalTargets {
     /// Files.
     pub files: FileTargets,
+    /// Files on hosts.
+    pub hosts: Arc<dyn Targets>,
     /// Secrets and ConfigMaps.
     pub objects: Option<Arc<dyn Targets>>,
 }
@@ -61,6 +63,7 @@ impl LocalTargets {
     fn of(&self, target: &ValidatedTarget) -> Result<&dyn Targets, Fault> {
         match &target.destination {
             Destination::File(_) => Ok(&self.files),
+            Destination::HostFile(_) => Ok(&*self.hosts),
             Destination::Secret(_) | Destination::ConfigMap(_) => {
                 self.objects.as_deref().ok_or_else(|| no_cluster(target))
             }

@@ -11,10 +11,11 @@ use penstock_domain::bundle::Snapshot;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::items::{Item, ItemState};
 use penstock_domain::names::NamespaceName;
+use penstock_domain::ports::{Observation, Removal, Write, Written};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::{Reach, RemotePath};
 use penstock_domain::stores::{Capabilities, StoreObject};
-use penstock_domain::sync::{SourceOptions, ValidatedSource};
+use penstock_domain::sync::{HostFileDestination, SourceOptions, ValidatedSource};
 
 use crate::providers::Reached;
 
@@ -176,8 +177,48 @@ pub trait OpenedStore: Send + Sync {
         None
     }
 
+    /// Files on the host that it reaches, where it reaches one.
+    fn host_files(&self) -> Option<&dyn OpenedHostFiles> {
+        None
+    }
+
     /// Gives back what the login gave. Errors are nobody's concern any more.
     async fn close(&self);
+}
+
+/// What whoever runs the process allows on hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostAccess {
+    /// Commands that documents name may run there (`--allow-commands`).
+    pub allow_commands: bool,
+}
+
+/// Files on the host of a store that has been opened; see [`penstock_domain::ports::Targets`] for what each must do.
+/// `subject` names the file in faults.
+#[async_trait]
+pub trait OpenedHostFiles: Send + Sync {
+    /// What stands there.
+    async fn observe(
+        &self,
+        subject: &str,
+        file: &HostFileDestination,
+    ) -> Result<Observation, Fault>;
+
+    /// Writes, and runs the file's command if there was a change, or is one due.
+    async fn write(
+        &self,
+        subject: &str,
+        file: &HostFileDestination,
+        write: &Write,
+    ) -> Result<Written, Fault>;
+
+    /// Removes our keys.
+    async fn remove(
+        &self,
+        subject: &str,
+        file: &HostFileDestination,
+        removal: &Removal,
+    ) -> Result<(), Fault>;
 }
 
 /// The items of a store that has been opened; see [`penstock_domain::items::StoreItems`] for what each must do.

@@ -105,6 +105,7 @@ systems! {
     "bitwarden-secrets-manager" BitwardenSecretsManager => crate::bitwarden_sm::BitwardenSmStore,
     "aws-secrets-manager" AwsSecretsManager => crate::aws_secrets_manager::SecretsManagerStore,
     "aws-parameter-store" AwsParameterStore => crate::aws_parameter_store::ParameterStore,
+    "ssh" Ssh => crate::ssh::SshStore,
 }
 
 fn system(store: &StoreObject) -> Result<System<'_>, Fault> {

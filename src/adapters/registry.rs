@@ -3,6 +3,7 @@
 //! The order of a read is fixed: find the store, authorise the caller, open, share, read. Nothing is
 //! fetched, looked up in a cache or sent before the caller may have it.
 
+mod host_files;
 mod items;
 
 use std::collections::{BTreeMap, HashMap};

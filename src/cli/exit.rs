@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use penstock_domain::formats::WriteDocument;
 use penstock_domain::names::Key;
 
+use crate::documents::Problems;
 use crate::local::FindContent;
 
 /// The process was asked wrongly (`EX_USAGE` of sysexits.h). Not 2, which `plan` means otherwise.
@@ -56,6 +57,9 @@ pub enum CommandError {
     /// Signals cannot be listened for.
     #[error("cannot listen for signals")]
     ListenForSignals(#[source] io::Error),
+    /// The documents say what this run may not do.
+    #[error(transparent)]
+    Documents(#[from] Problems),
     /// There is nothing to hand on.
     #[error(transparent)]
     Content(#[from] FindContent),

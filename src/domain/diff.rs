@@ -324,7 +324,7 @@ fn fixed_shape(
     let (wanted_type, recreate) = match &target.destination {
         Destination::Secret(secret) => (Some(secret.secret_type.as_str()), secret.recreate),
         Destination::ConfigMap(config_map) => (None, config_map.recreate),
-        Destination::File(_) => (None, false),
+        Destination::File(_) | Destination::HostFile(_) => (None, false),
     };
     let retyped = wanted_type
         .is_some_and(|wanted| object.secret_type.as_deref().is_some_and(|is| is != wanted));

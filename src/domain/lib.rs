@@ -77,6 +77,14 @@
 //!   is absent is not judged; `require` says what must be there.
 //! * *A failed rollout holds.* Until values can be rolled back, an absent `rollout.onFailure` acts as `hold`, and
 //!   `rollback` answers `NotSupported`: nobody is promised a value that would not come back.
+//! * *A file on a host is a target in a store `ssh`*, and no kind of target of its own: whom to log in to, and the key
+//!   that the host must show, stand in a store, so that `--trusted-stores` holds for hosts as for every other
+//!   address, and `doctor` tries them. `options.ssh` says that the target is one file. A command after a change is an
+//!   action (`then: [{command: …}]`) of such a target, and owed on the host itself (a file beside the target) from the
+//!   step before the change until it has ended well.
+//! * *Hosts are reached by SFTP, through russh, with a client for SFTP of our own*: no shell is needed and nothing is
+//!   quoted; the crate beside russh has no rename that replaces, and doubles three dependencies. RSA keys are not
+//!   spoken: the only implementation at hand is known to leak by its timing (RUSTSEC-2023-0071).
 //! * *One replica works, the others wait*, so the limits of a store hold for the whole installation and are not
 //!   divided. Shards, and limits divided by their number, come with the issue that lets replicas share the work.
 //! * *A plan of a stranger's documents tells nothing about values* (`--trusted-stores`). A validator, a template

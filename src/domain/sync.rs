@@ -2,12 +2,15 @@
 //!
 //! What comes after this type is either infallible or I/O. It is built by [`crate::admit`] only.
 
+mod host_file;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::Regex;
 
+pub use self::host_file::{HostCommand, HostFileDestination};
 use crate::api::shared::MaskedText;
 pub use crate::api::source::FileFormat;
 use crate::names::{Key, NamespaceName, ObjectName, SourceName, SyncId, TargetName};
@@ -403,41 +406,51 @@ pub enum Destination {
     ConfigMap(ConfigMapDestination),
     /// A file (CLI only).
     File(FileDestination),
+    /// A file on a host (CLI only).
+    HostFile(HostFileDestination),
 }
 
 impl Destination {
-    /// The object's name; the path of a file, as it was written.
+    /// The object's name; the path of a file, as it was written, after its store where it lies on a host.
     pub fn object_name(&self) -> &str {
         match self {
             Self::Secret(secret) => secret.name.as_str(),
             Self::ConfigMap(config_map) => config_map.name.as_str(),
             Self::File(file) => &file.place.path,
+            Self::HostFile(host) => host.name(),
         }
     }
 
-    /// The object's kind, as Kubernetes writes it, or `File`.
+    /// The object's kind, as Kubernetes writes it, or `File`, or `HostFile`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Secret(_) => "Secret",
             Self::ConfigMap(_) => "ConfigMap",
             Self::File(_) => "File",
+            Self::HostFile(_) => "HostFile",
         }
     }
 
     /// Whether an owner tag, labels and annotations can be put on it. A file has no place for them: there
     /// the record alone says what is ours.
     pub fn carries_marks(&self) -> bool {
+        self.is_object()
+    }
+
+    /// Whether it is an object of a cluster.
+    pub fn is_object(&self) -> bool {
         match self {
             Self::Secret(_) | Self::ConfigMap(_) => true,
-            Self::File(_) => false,
+            Self::File(_) | Self::HostFile(_) => false,
         }
     }
 
-    /// The file that is written, where it is one.
+    /// The file that is written, where it is one, wherever it lies.
     pub fn file(&self) -> Option<&FileDestination> {
         match self {
             Self::Secret(_) | Self::ConfigMap(_) => None,
             Self::File(file) => Some(file),
+            Self::HostFile(host) => Some(&host.file),
         }
     }
 }

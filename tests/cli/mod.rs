@@ -8,6 +8,7 @@ mod goblin;
 mod leaks;
 mod plan;
 mod scale;
+mod ssh;
 mod stage;
 mod sync;
 mod trust;

@@ -27,6 +27,7 @@ pub mod target;
 mod tests;
 
 pub use self::access::{FileAccess, GithubFiles};
+pub(crate) use self::bounded::MAX_FILE_BYTES;
 pub use self::failure::FileFailure;
 pub use self::record::FileRecords;
 pub use self::source::FileSources;

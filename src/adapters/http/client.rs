@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,9 +24,10 @@ use super::egress::{EgressPolicy, Origin, Transport};
 use super::endpoint::Endpoint;
 use super::error::{OpenClient, SendRequest};
 use super::limits::Gate;
-use super::resolve::{GuardedResolver, Lookup, SystemLookup};
+use super::resolve::{GuardedResolver, Lookup, ResolveHost, SystemLookup};
 use super::retry;
 use super::tls::{self, ConfigureTls, SystemAuthorities, TlsSettings};
+use crate::open::HostAccess;
 
 mod dial;
 mod once;
@@ -48,6 +50,7 @@ pub struct HttpLayer {
     system: SystemAuthorities,
     lookup: Arc<dyn Lookup>,
     ambient: Ambient,
+    hosts: Option<HostAccess>,
 }
 
 /// What one store's client is made of.
@@ -96,6 +99,7 @@ impl HttpLayer {
             system: SystemAuthorities::default(),
             lookup,
             ambient: Ambient::default(),
+            hosts: None,
         }
     }
 
@@ -109,6 +113,30 @@ impl HttpLayer {
     /// The identity of the process itself, which serves only those to whom it is granted.
     pub fn ambient(&self) -> &Ambient {
         &self.ambient
+    }
+
+    /// The same, through which files on hosts are reached, too: the command line's alone.
+    #[must_use]
+    pub fn reaching_hosts(mut self, access: HostAccess) -> Self {
+        self.hosts = Some(access);
+        self
+    }
+
+    /// What may be done on hosts; none where they are not reached at all.
+    pub fn hosts(&self) -> Option<HostAccess> {
+        self.hosts
+    }
+
+    /// The addresses of a host that a store names, as far as the policy permits them, for what speaks another
+    /// protocol over an encrypted connection.
+    pub async fn addresses(
+        &self,
+        store: &StoreObject,
+        host: &str,
+    ) -> Result<Vec<IpAddr>, ResolveHost> {
+        let policy = EgressPolicy::new(Origin::of(store), Arc::clone(&self.allowed));
+        let lookup = Arc::clone(&self.lookup);
+        GuardedResolver::addresses(host.into(), Transport::Tls, policy, lookup).await
     }
 
     /// A client for one store. Nothing is sent yet.

@@ -96,6 +96,9 @@ pub struct ReachArguments {
     /// Targets may be files that git tracks or does not ignore.
     #[arg(long)]
     pub allow_tracked: bool,
+    /// Commands that documents name may run on the hosts of their targets.
+    #[arg(long)]
+    pub allow_commands: bool,
     /// Do not list on standard error what will be touched.
     #[arg(short, long)]
     pub quiet: bool,

@@ -18,7 +18,7 @@ pub mod version;
 
 /// Lists on standard output what a run would touch (`--offline`).
 pub fn offline(touches: &Touches, streams: &mut Streams) -> Result<(), CommandError> {
-    for touch in &touches.0 {
+    for touch in touches.iter() {
         writeln!(streams.out, "{touch}").map_err(CommandError::Print)?;
     }
     streams.out.flush().map_err(CommandError::Print)
@@ -26,7 +26,7 @@ pub fn offline(touches: &Touches, streams: &mut Streams) -> Result<(), CommandEr
 
 /// Lists on standard error what the run that begins will touch.
 pub fn announce(touches: &Touches, streams: &mut Streams) {
-    for touch in &touches.0 {
+    for touch in touches.iter() {
         streams.tell(format!("{touch}"));
     }
 }

@@ -36,7 +36,7 @@ pub async fn render(
             let secret = match &target.destination {
                 Destination::Secret(_) => true,
                 Destination::ConfigMap(_) => false,
-                Destination::File(_) => continue,
+                Destination::File(_) | Destination::HostFile(_) => continue,
             };
             if secret && !arguments.reveal {
                 left_out += 1;
@@ -125,7 +125,7 @@ fn manifest(
     let (labels, annotations, immutable) = match &target.destination {
         Destination::Secret(secret) => (&secret.labels, &secret.annotations, secret.immutable),
         Destination::ConfigMap(map) => (&map.labels, &map.annotations, map.immutable),
-        Destination::File(_) => return Value::Null,
+        Destination::File(_) | Destination::HostFile(_) => return Value::Null,
     };
     let mut metadata =
         json!({"name": target.destination.object_name(), "namespace": namespace.as_str()});

@@ -10,7 +10,7 @@ mod watch;
 use std::time::Duration;
 
 use penstock_domain::names::SyncId;
-use penstock_domain::sync::{Destination, ValidatedTarget};
+use penstock_domain::sync::ValidatedTarget;
 
 use self::carry::{Carried, carry_out};
 use super::plan::print;
@@ -29,6 +29,7 @@ pub async fn sync(
     if arguments.dry_run {
         return super::plan::plan(session, Form::Text, streams).await;
     }
+    session.invocation.check_commands()?;
     let work = async {
         if arguments.watch {
             watch::watch(session, arguments, streams).await
@@ -81,7 +82,7 @@ async fn round(
 /// Whether an operator owns the targets of a sync, which is then left alone. What cannot be known counts as owned.
 async fn is_live(session: &Session, looked: &Looked<'_>, streams: &mut Streams) -> bool {
     let id = &looked.chosen.sync.id;
-    let in_cluster = |target: &ValidatedTarget| !matches!(target.destination, Destination::File(_));
+    let in_cluster = |target: &ValidatedTarget| target.destination.is_object();
     if !looked.chosen.targets().any(in_cluster) {
         return false;
     }

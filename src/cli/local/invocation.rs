@@ -7,7 +7,10 @@ use std::path::Path;
 
 use penstock_domain::admit::{CommandLine, Place, admit_at};
 use penstock_domain::names::{NamespaceName, TargetName};
-use penstock_domain::sync::{Origin as SourceOrigin, StoreKind, ValidatedSync, ValidatedTarget};
+use penstock_domain::sync::{
+    Destination, HostCommand, Origin as SourceOrigin, StoreKind, StoreReference, ValidatedSync,
+    ValidatedTarget,
+};
 use penstock_domain::text::nearest;
 use zeroize::Zeroizing;
 
@@ -18,12 +21,16 @@ use super::variables::{ReadVariables, Variables};
 use crate::arguments::InputArguments;
 use crate::documents::{
     Documents, InputText, Namespaces, ObjectId, Origin, Problem, Problems, ReadInputs,
-    SyncDocument, load, read_inputs,
+    StoreDocument, SyncDocument, load, read_inputs,
 };
 use crate::output::plain;
 
 /// The largest env file.
 const MAX_ENV_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The way out where a command is refused.
+const ALLOW_COMMANDS: &str = "Read the command, then allow it with `--allow-commands`, or choose other targets with \
+                              `--target`";
 
 /// A sync that is meant.
 #[derive(Debug, Clone)]
@@ -47,6 +54,15 @@ impl ChosenSync {
         };
         self.sync.targets.iter().filter(meant)
     }
+
+    /// The commands that run on hosts after a change of a target that is meant.
+    fn commands(&self) -> impl Iterator<Item = (&ValidatedTarget, &HostCommand)> {
+        self.targets()
+            .filter_map(|target| match &target.destination {
+                Destination::HostFile(host) => Some((target, host.command.as_ref()?)),
+                _ => None,
+            })
+    }
 }
 
 /// All that an invocation says.
@@ -64,6 +80,8 @@ pub struct Invocation {
     pub operator_namespace: NamespaceName,
     /// What will be touched.
     pub touches: Touches,
+    /// Commands of documents may run on hosts (`--allow-commands`).
+    pub allow_commands: bool,
 }
 
 /// Why an invocation cannot be worked with.
@@ -95,6 +113,21 @@ impl Invocation {
         Ok(Self::of(arguments, &inputs, variables)?)
     }
 
+    /// Fails where a command would run that nobody allowed: to be asked before anything is written.
+    pub fn check_commands(&self) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        for chosen in self.syncs.iter().filter(|_| !self.allow_commands) {
+            for (target, _) in chosen.commands() {
+                let field = format!("spec.targets[{}].then[0].command", target.name);
+                let at = Some(chosen.origin.find(&field));
+                let message = "is refused without `--allow-commands`; nothing was written";
+                let problem = Problem::new(at, field, message);
+                problems.push(problem.hint(ALLOW_COMMANDS));
+            }
+        }
+        problems.or(())
+    }
+
     /// The same from texts: pure.
     pub fn of(
         arguments: &InputArguments,
@@ -105,7 +138,9 @@ impl Invocation {
         let syncs = choose(arguments, &ground.documents, &variables)?;
         check_stores(&syncs, &ground.documents, &ground.operator)?;
         let touches = follow(&syncs, &ground.documents, &ground.secrets, &ground.operator)?;
-        Ok(ground.invocation(syncs, variables, touches))
+        let mut invocation = ground.invocation(syncs, variables, touches);
+        invocation.allow_commands = arguments.reach.allow_commands;
+        Ok(invocation)
     }
 }
 
@@ -162,6 +197,7 @@ impl Ground {
             variables,
             operator_namespace: self.operator,
             touches,
+            allow_commands: false,
         }
     }
 }
@@ -342,7 +378,7 @@ fn narrow(arguments: &InputArguments, chosen: &mut Vec<ChosenSync>, problems: &m
     chosen.retain(|one| one.targets().next().is_some());
 }
 
-/// Every store that a chosen sync reads stands among the documents.
+/// Every store that a chosen sync reads or writes stands among the documents, and those of files on hosts are such.
 fn check_stores(
     syncs: &[ChosenSync],
     documents: &Documents,
@@ -351,33 +387,64 @@ fn check_stores(
     let mut problems = Problems::default();
     for chosen in syncs {
         for (index, source) in chosen.sync.sources.iter().enumerate() {
-            let SourceOrigin::Store(reference) = &source.origin else {
-                continue;
-            };
-            let home = match reference.kind {
-                StoreKind::Namespaced => &chosen.sync.id.namespace,
-                StoreKind::Cluster => operator,
-            };
-            if documents
-                .stores
-                .contains_key(&(home.clone(), reference.clone()))
-            {
-                continue;
+            if let SourceOrigin::Store(reference) = &source.origin {
+                let field = format!("spec.sources[{index}].store.name");
+                let place = (chosen, documents, operator);
+                if let Err(problem) = store_of(reference, field, place) {
+                    problems.push(problem);
+                }
             }
-            let known = documents
-                .stores
-                .keys()
-                .filter(|(namespace, known)| namespace == home && known.kind == reference.kind);
-            let known: Vec<&str> = known.map(|(_, known)| known.name.as_str()).collect();
-            let field = format!("spec.sources[{index}].store.name");
-            let at = Some(chosen.origin.find(&field));
-            let message = format!("{reference} is not among the documents (namespace {home})");
-            let hint = match nearest(reference.name.as_str(), known.iter().copied()) {
-                Some(meant) => format!("Did you mean `{meant}`?"),
-                None => "Name the file that holds it by another `-f`".to_owned(),
-            };
-            problems.push(Problem::new(at, field, message).hint(hint));
+        }
+        for target in chosen.targets() {
+            if let Destination::HostFile(host) = &target.destination {
+                let place = (chosen, documents, operator);
+                if let Err(problem) = check_host(&host.store, &target.name, place) {
+                    problems.push(problem);
+                }
+            }
         }
     }
     problems.or(())
+}
+
+/// A sync, and where its stores are looked for.
+type Ask<'a> = (&'a ChosenSync, &'a Documents, &'a NamespaceName);
+
+fn check_host(store: &StoreReference, target: &TargetName, ask: Ask<'_>) -> Result<(), Problem> {
+    let field = format!("spec.targets[{target}].store.name");
+    let document = store_of(store, field.clone(), ask)?;
+    if document.object.provider.ssh.is_some() {
+        return Ok(());
+    }
+    let at = Some(ask.0.origin.find(&field));
+    let message = format!("{store} reaches no host, and `options.ssh` is for a store `ssh`");
+    let problem = Problem::new(at, field, message);
+    Err(problem.hint("Name a store whose provider is `ssh`"))
+}
+
+fn store_of<'a>(
+    reference: &StoreReference,
+    field: String,
+    (chosen, documents, operator): Ask<'a>,
+) -> Result<&'a StoreDocument, Problem> {
+    let home = match reference.kind {
+        StoreKind::Namespaced => &chosen.sync.id.namespace,
+        StoreKind::Cluster => operator,
+    };
+    let found = documents.stores.get(&(home.clone(), reference.clone()));
+    if let Some(document) = found {
+        return Ok(document);
+    }
+    let known = documents
+        .stores
+        .keys()
+        .filter(|(namespace, known)| namespace == home && known.kind == reference.kind);
+    let known: Vec<&str> = known.map(|(_, known)| known.name.as_str()).collect();
+    let at = Some(chosen.origin.find(&field));
+    let message = format!("{reference} is not among the documents (namespace {home})");
+    let hint = match nearest(reference.name.as_str(), known.iter().copied()) {
+        Some(meant) => format!("Did you mean `{meant}`?"),
+        None => "Name the file that holds it by another `-f`".to_owned(),
+    };
+    Err(Problem::new(at, field, message).hint(hint))
 }

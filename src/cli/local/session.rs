@@ -11,7 +11,7 @@ use penstock_domain::names::{SyncId, TargetName};
 
 use super::invocation::{ChosenSync, Invocation};
 use super::live::{LiveSync, LiveSyncs};
-use crate::report::{PlanReport, SyncReport};
+use crate::report::{PlanReport, SyncReport, Told};
 
 /// Syncs that are looked at side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -159,8 +159,11 @@ impl Session {
                 .engine_of(chosen)
                 .foresee_restarts(request, prepared, memory)
                 .await;
-            let hashes = self.key_is_kept && !self.standing_in.contains_key(&chosen.sync.id);
-            syncs.push(SyncReport::new(chosen, prepared, &restarts, hashes));
+            let told = Told {
+                hashes: self.key_is_kept && !self.standing_in.contains_key(&chosen.sync.id),
+                commands_allowed: self.invocation.allow_commands,
+            };
+            syncs.push(SyncReport::new(chosen, prepared, &restarts, told));
         }
         PlanReport::new(syncs)
     }

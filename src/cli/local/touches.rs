@@ -38,6 +38,20 @@ pub enum Touch {
     ReadFile(String),
     /// A file is written.
     WriteFile(String),
+    /// A file on a host is written.
+    WriteHostFile {
+        /// The path, from the folder of the store.
+        path: String,
+        /// The store.
+        store: String,
+    },
+    /// A command may run on a host.
+    RunCommand {
+        /// The command.
+        run: String,
+        /// The store.
+        store: String,
+    },
     /// An object of the cluster is written.
     WriteObject(String),
 }
@@ -52,6 +66,12 @@ impl fmt::Display for Touch {
             Self::Descriptor(number) => format!("reads the file descriptor {number}"),
             Self::ReadFile(path) => format!("reads the file {path}"),
             Self::WriteFile(path) => format!("has the file {path} as target"),
+            Self::WriteHostFile { path, store } => {
+                format!("has the file {path} on a host as target ({store})")
+            }
+            Self::RunCommand { run, store } => format!(
+                "runs a command on a host after a change, if commands are allowed ({store}): {run}"
+            ),
             Self::WriteObject(name) => format!("has {name} of the cluster as target"),
         };
         formatter.write_str(&plain(&words))
@@ -60,19 +80,28 @@ impl fmt::Display for Touch {
 
 /// Everything that will be touched, each once.
 #[derive(Debug, Clone, Default)]
-pub struct Touches(pub BTreeSet<Touch>);
+pub struct Touches {
+    /// For what is read.
+    sources: BTreeSet<Touch>,
+    /// For what is written.
+    targets: BTreeSet<Touch>,
+}
 
 impl Touches {
     /// For a verb that hands contents on instead of writing targets.
     pub fn leave_out_targets(&mut self) {
-        self.0
-            .retain(|touch| !matches!(touch, Touch::WriteFile(_) | Touch::WriteObject(_)));
+        self.targets.clear();
     }
 
     /// Whether a cluster is among it, and not only its stores.
     pub fn cluster(&self) -> bool {
-        let mut touches = self.0.iter();
+        let mut touches = self.targets.iter();
         touches.any(|touch| matches!(touch, Touch::WriteObject(_)))
+    }
+
+    /// All of it, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Touch> {
+        self.sources.union(&self.targets)
     }
 }
 
@@ -93,9 +122,17 @@ pub(super) fn follow(
         path: Vec::new(),
     };
     for chosen in syncs {
-        following.sync(chosen)?;
+        following.sources(chosen)?;
     }
-    Ok(Touches(following.touches))
+    let sources = std::mem::take(&mut following.touches);
+    following.done.clear();
+    for chosen in syncs {
+        following.targets(chosen)?;
+    }
+    Ok(Touches {
+        sources,
+        targets: following.touches,
+    })
 }
 
 type StoreId = (NamespaceName, StoreReference);
@@ -116,7 +153,10 @@ pub(super) fn follow_store(
         path: Vec::new(),
     };
     following.store(namespace, store)?;
-    Ok(Touches(following.touches))
+    Ok(Touches {
+        sources: following.touches,
+        targets: BTreeSet::new(),
+    })
 }
 
 struct Following<'a> {
@@ -130,7 +170,7 @@ struct Following<'a> {
 }
 
 impl Following<'_> {
-    fn sync(&mut self, chosen: &ChosenSync) -> Result<(), Problem> {
+    fn sources(&mut self, chosen: &ChosenSync) -> Result<(), Problem> {
         let namespace = &chosen.sync.id.namespace;
         for source in chosen.sync.sources.iter().filter(|source| !source.skipped) {
             match &source.origin {
@@ -168,15 +208,32 @@ impl Following<'_> {
                 });
             }
         }
+        Ok(())
+    }
+
+    fn targets(&mut self, chosen: &ChosenSync) -> Result<(), Problem> {
+        let namespace = &chosen.sync.id.namespace;
         for target in chosen.targets() {
-            self.touch(match &target.destination {
-                Destination::File(file) => Touch::WriteFile(path(&file.place)),
-                other => Touch::WriteObject(format!(
-                    "{} {namespace}/{}",
-                    other.kind(),
-                    other.object_name()
-                )),
-            });
+            match &target.destination {
+                Destination::File(file) => {
+                    self.touch(Touch::WriteFile(path(&file.place)));
+                }
+                Destination::HostFile(host) => {
+                    self.store(namespace, &host.store)?;
+                    let store = host.store.to_string();
+                    if let Some(command) = &host.command {
+                        let (run, store) = (command.run.clone(), store.clone());
+                        self.touch(Touch::RunCommand { run, store });
+                    }
+                    let path = host.file.place.path.clone();
+                    self.touch(Touch::WriteHostFile { path, store });
+                }
+                Destination::Secret(_) | Destination::ConfigMap(_) => {
+                    let object = &target.destination;
+                    let (kind, name) = (object.kind(), object.object_name());
+                    self.touch(Touch::WriteObject(format!("{kind} {namespace}/{name}")));
+                }
+            }
         }
         Ok(())
     }
@@ -328,6 +385,14 @@ fn usual_hosts(spec: &Provider) -> Vec<String> {
 
 /// The hosts of every address in a provider; its name where it has none, because it then has a usual one.
 fn hosts(spec: &Provider) -> Vec<String> {
+    if let Some(ssh) = &spec.ssh {
+        let host = &ssh.host;
+        return vec![match ssh.port {
+            Some(port) if host.contains(':') => format!("[{host}]:{port}"),
+            Some(port) => format!("{host}:{port}"),
+            None => host.clone(),
+        }];
+    }
     let mut found = usual_hosts(spec);
     let spec = provider(spec);
     walk(&spec, &mut |value| {

@@ -72,6 +72,15 @@ fn target_section(page: &mut String, target: &TargetReport) {
     if let Some(blocked) = &target.blocked {
         return trouble_item(page, blocked);
     }
+    if let Some(command) = &target.command {
+        let allowed = if command.allowed {
+            ""
+        } else {
+            " (refused without `--allow-commands`)"
+        };
+        let run = code(&command.run);
+        line(page, &format!("Then runs on the host{allowed}: {run}\n"));
+    }
     let told = target
         .keys
         .iter()

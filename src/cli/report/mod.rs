@@ -11,7 +11,7 @@ use penstock_domain::engine::Prepared;
 use penstock_domain::fault::Fault;
 use penstock_domain::names::Key;
 use penstock_domain::plan::Plan;
-use penstock_domain::sync::ValidatedTarget;
+use penstock_domain::sync::{Destination, HostCommand, ValidatedTarget};
 use penstock_domain::workload::WorkloadId;
 use serde::Serialize;
 
@@ -89,7 +89,7 @@ pub enum SyncState {
 pub struct TargetReport {
     /// Its name.
     pub name: String,
-    /// `Secret`, `ConfigMap` or `File`.
+    /// `Secret`, `ConfigMap`, `File` or `HostFile`.
     pub kind: String,
     /// The object's name, or the file's path.
     pub object: String,
@@ -100,12 +100,24 @@ pub struct TargetReport {
     /// Somebody else changed it, and it is repaired.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub tampered: bool,
-    /// Only labels, annotations or the owner's tag would be written.
+    /// Only labels, annotations or the owner's tag would be written; of a file, its mode, or a command is still due.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub metadata_only: bool,
+    /// What runs on the host after the write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandReport>,
     /// Why nothing can be written here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Trouble>,
+}
+
+/// A command that runs on a host after a write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CommandReport {
+    /// The command.
+    pub run: String,
+    /// Whether this run may; without, nothing is written.
+    pub allowed: bool,
 }
 
 /// What would happen to one key.
@@ -260,15 +272,24 @@ impl PlanReport {
     }
 }
 
+/// What a report tells besides the plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Told {
+    /// Hashes: left out where the key that made them is not kept, because nobody could compare them with anything.
+    pub hashes: bool,
+    /// Whether the run may let commands run on hosts.
+    pub commands_allowed: bool,
+}
+
 impl SyncReport {
-    /// What would happen for `chosen`. Hashes are left out where the key that made them is not kept: nobody could
-    /// compare them with anything.
+    /// What would happen for `chosen`.
     pub fn new(
         chosen: &ChosenSync,
         prepared: &Prepared,
         restarts: &Result<Vec<WorkloadId>, Fault>,
-        hashes: bool,
+        told: Told,
     ) -> Self {
+        let hashes = told.hashes;
         let sealed = prepared
             .is_sealed_elsewhere()
             .then(|| SEALED_ELSEWHERE.to_owned());
@@ -285,7 +306,7 @@ impl SyncReport {
             .filter_map(|difference| {
                 let mut targets = chosen.sync.targets.iter();
                 let target = targets.find(|target| target.name == difference.target)?;
-                Some(target_report(target, difference, prepared, hashes))
+                Some(target_report(target, difference, prepared, told))
             })
             .collect();
         let held = plan.and_then(|plan| plan.held.as_ref());
@@ -346,7 +367,7 @@ fn target_report(
     target: &ValidatedTarget,
     difference: &TargetDiff,
     prepared: &Prepared,
-    hashes: bool,
+    told: Told,
 ) -> TargetReport {
     let mut counts = Counts {
         blocked: usize::from(difference.blocked.is_some()),
@@ -356,7 +377,7 @@ fn target_report(
     for (key, change) in &difference.keys {
         let change = Change::from(*change);
         counts.note(change);
-        let content = difference.wanted.get(key).filter(|_| hashes);
+        let content = difference.wanted.get(key).filter(|_| told.hashes);
         keys.insert(
             key.to_string(),
             KeyReport {
@@ -376,7 +397,22 @@ fn target_report(
         counts,
         tampered: difference.tampering.is_some(),
         metadata_only: difference.is_change() && !difference.content_changes(),
+        // What is only adopted stands there already, and no command follows.
+        command: command(target)
+            .filter(|_| difference.is_change())
+            .filter(|_| difference.content_changes() || counts.adopt == 0)
+            .map(|command| CommandReport {
+                run: command.run.clone(),
+                allowed: told.commands_allowed,
+            }),
         blocked: difference.blocked.as_ref().map(Trouble::from),
+    }
+}
+
+fn command(target: &ValidatedTarget) -> Option<&HostCommand> {
+    match &target.destination {
+        Destination::HostFile(host) => host.command.as_ref(),
+        Destination::Secret(_) | Destination::ConfigMap(_) | Destination::File(_) => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Change, PlanReport, SyncReport, SyncState, TargetReport, Trouble};
+use super::{Change, CommandReport, PlanReport, SyncReport, SyncState, TargetReport, Trouble};
 use crate::output::{Style, Tone, plain};
 
 /// The most keys of one target that are named one by one.
@@ -68,7 +68,11 @@ impl Page {
         let label = self.style.paint(Tone::Strong, &label);
         let mut what = target.counts.words();
         if target.metadata_only {
-            what.push_str("; labels, annotations or the owner's tag change");
+            what.push_str(match target.kind.as_str() {
+                "File" => "; its mode changes",
+                "HostFile" => "; its mode changes, or its command is still due",
+                _ => "; labels, annotations or the owner's tag change",
+            });
         }
         if target.tampered {
             what.push_str("; somebody else changed it");
@@ -108,6 +112,19 @@ impl Page {
         let more = keys.count().saturating_sub(MAX_KEYS);
         if more > 0 {
             self.line(4, &format!("… and {more} more"));
+        }
+        if let Some(command) = &target.command {
+            self.command(command);
+        }
+    }
+
+    fn command(&mut self, command: &CommandReport) {
+        let run = plain(&command.run.replace('\n', " ⏎ "));
+        self.line(4, &format!("then runs on the host: {run}"));
+        if !command.allowed {
+            let refused = "without --allow-commands this is refused, and nothing is written";
+            let refused = self.style.paint(Tone::Change, refused);
+            self.line(6, &format!("→ {refused}"));
         }
     }
 

@@ -15,7 +15,7 @@ use penstock_cli::local::Invocation;
 use penstock_domain::keys::{InstallationId, InstallationKey, KEY_LENGTH};
 use penstock_domain::names::SyncId;
 use penstock_domain::ports::{Observation, Targets};
-use penstock_domain::sync::{Destination, ValidatedTarget};
+use penstock_domain::sync::ValidatedTarget;
 use zeroize::Zeroizing;
 
 use super::cluster::Cluster;
@@ -84,8 +84,7 @@ pub(super) async fn standing_in(
     let mut keys = BTreeMap::new();
     for chosen in &invocation.syncs {
         let id = &chosen.sync.id;
-        let in_cluster =
-            |target: &&ValidatedTarget| !matches!(target.destination, Destination::File(_));
+        let in_cluster = |target: &&ValidatedTarget| target.destination.is_object();
         let Some(target) = chosen.targets().find(in_cluster) else {
             continue;
         };

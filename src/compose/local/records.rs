@@ -13,7 +13,6 @@ use penstock_cli::local::{ChosenSync, NoRecords};
 use penstock_domain::fault::Fault;
 use penstock_domain::names::SyncId;
 use penstock_domain::ports::{RecordVersion, Records, StoredRecord};
-use penstock_domain::sync::Destination;
 
 use super::OpenWorld;
 use super::cluster::Cluster;
@@ -74,7 +73,7 @@ fn in_cluster(cluster: Option<&Cluster>) -> Result<Arc<dyn Records>, OpenWorld> 
 
 fn has_objects(chosen: &ChosenSync) -> bool {
     let mut targets = chosen.sync.targets.iter();
-    targets.any(|target| !matches!(target.destination, Destination::File(_)))
+    targets.any(|target| target.destination.is_object())
 }
 
 #[async_trait]

@@ -13,6 +13,7 @@ use penstock_adapters::http::ambient::Ambient;
 use penstock_adapters::http::client::HttpLayer;
 use penstock_adapters::kubernetes::{KubernetesTargets, KubernetesWorkloads};
 use penstock_adapters::local::{LocalSources, LocalTargets};
+use penstock_adapters::open::HostAccess;
 use penstock_adapters::process_environment::ProcessEnvironment;
 use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
@@ -77,6 +78,7 @@ impl World {
         });
         let targets: Arc<dyn Targets> = Arc::new(LocalTargets {
             files: FileTargets::new(access)?,
+            hosts: Arc::clone(&registry) as _,
             objects: cluster.map(objects),
         });
         // Whoever only looks may not have the key of the operator whose targets these are.
@@ -143,8 +145,12 @@ pub(super) fn registry(
     ));
     let catalog =
         DocumentCatalog::new(&invocation.documents, invocation.operator_namespace.clone());
+    let hosts = HostAccess {
+        allow_commands: reach.allow_commands,
+    };
+    let http = HttpLayer::new(egress(reach)).with_ambient(ambient());
     let registry = Arc::new(Registry::new(Reached {
-        http: Arc::new(HttpLayer::new(egress(reach)).with_ambient(ambient())),
+        http: Arc::new(http.reaching_hosts(hosts)),
         catalog: Arc::new(catalog),
         credentials: Arc::clone(&credentials) as _,
         objects: Arc::clone(&credentials) as _,

@@ -232,7 +232,7 @@ pub(crate) fn targets(sync: &ValidatedSync) -> BTreeMap<TargetName, ObjectKey> {
             Destination::Secret(secret) => (ObjectKind::Secret, &secret.name),
             Destination::ConfigMap(map) => (ObjectKind::ConfigMap, &map.name),
             // The operator admits none.
-            Destination::File(_) => return None,
+            Destination::File(_) | Destination::HostFile(_) => return None,
         };
         Some(ObjectKey {
             kind,

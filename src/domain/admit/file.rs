@@ -76,7 +76,7 @@ pub(super) fn skipped(
     variables.all(|name| line.variables.contains(name))
 }
 
-fn command_line<'a>(
+pub(super) fn command_line<'a>(
     problems: &mut Problems,
     field: &str,
     place: Place<'a>,

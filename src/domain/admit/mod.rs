@@ -11,6 +11,7 @@
 //! Paths name list items as the API does: sources by index (their order decides), targets by name.
 
 mod file;
+mod host_file;
 mod metadata;
 mod parameters;
 mod patterns;

@@ -119,7 +119,7 @@ fn origin(
 }
 
 /// Checks a reference to a store.
-fn store_reference(
+pub(super) fn store_reference(
     problems: &mut Problems,
     field: &str,
     store: &StoreRef,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::file::file_place;
+use super::host_file::{host_file, is_host_file};
 use super::metadata::{annotations, labels, secret_type};
 use super::patterns::pattern;
 use super::place::Place;
@@ -79,7 +80,7 @@ fn unsupported(problems: &mut Problems, field: &str, target: &api::Target) {
             "Leave it out, or say `immediately`",
         );
     }
-    if !target.then.is_empty() {
+    if !target.then.is_empty() && !is_host_file(target) {
         problems.unsupported(format!("{field}.then"), "Leave it out");
     }
     if target.health_check.is_some() {
@@ -119,10 +120,14 @@ fn destination(
         api::Destination::ConfigMap(config_map) => {
             config_map_destination(problems, &format!("{field}.configMap"), config_map, sync)
         }
+        api::Destination::Store(store) if is_host_file(target) => {
+            host_file(problems, field, (target, store), place).map(Destination::HostFile)
+        }
         api::Destination::Store(_) => {
             problems.unsupported(
                 format!("{field}.store"),
-                "Targets are Secrets and ConfigMaps of the namespace so far, and files in the CLI",
+                "Targets are Secrets and ConfigMaps of the namespace so far, and in the CLI files, here or on a host \
+                 (`options.ssh`)",
             );
             None
         }
@@ -249,7 +254,9 @@ pub(super) fn check_across(
         let name = target.destination.object_name();
         let place = match &target.destination {
             Destination::File(file) => plain_path(&file.place.path),
-            _ => name.to_owned(),
+            Destination::HostFile(_) | Destination::Secret(_) | Destination::ConfigMap(_) => {
+                name.to_owned()
+            }
         };
         if let Some(first) = taken.insert((kind, place), &target.name) {
             problems.invalid_hint(
@@ -286,6 +293,9 @@ fn reads(source: &ValidatedSource, destination: &Destination) -> bool {
         (Origin::ConfigMap { name, .. }, Destination::ConfigMap(map)) => *name == map.name,
         (Origin::File { place, .. }, Destination::File(file)) => {
             plain_path(&place.path) == plain_path(&file.place.path)
+        }
+        (Origin::Store(store), Destination::HostFile(host)) => {
+            *store == host.store && source.path == host.file.place.path
         }
         _ => false,
     }

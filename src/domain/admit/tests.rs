@@ -803,6 +803,117 @@ mod on_the_command_line {
         );
     }
 
+    fn with_target(target: &str) -> SecretSync {
+        object(&format!(
+            "  sources: [{{name: v, store: {{name: vps}}, path: base.env}}]\n  targets: [{target}]\n"
+        ))
+    }
+
+    #[test]
+    fn a_file_on_a_host_is_a_target_in_a_store_and_the_operator_refuses_it() {
+        let host = with_target(
+            "{name: t, store: {name: vps}, path: deploy/app.json, options: {ssh: {merge: true}}, \
+             then: [{command: {run: \" up \", timeout: 1m}}]}",
+        );
+        let sync = admitted(&host, &[], &[]).unwrap();
+        let destination = &sync.targets[0].destination;
+        let Destination::HostFile(file) = destination else {
+            panic!()
+        };
+        assert_eq!(
+            (destination.kind(), destination.object_name()),
+            ("HostFile", "vps:deploy/app.json")
+        );
+        assert_eq!(
+            (file.file.place.format, file.file.merge),
+            (FileFormat::Json, true)
+        );
+        let command = file.command.as_ref().unwrap();
+        assert_eq!(
+            (command.run.as_str(), command.timeout.as_secs()),
+            ("up", 60)
+        );
+        assert!(!destination.is_object() && !destination.carries_marks());
+        assert_eq!(
+            problems(&host),
+            [
+                "NotSupported spec.targets[t].options.ssh: works in the CLI only; the operator refuses it"
+            ]
+        );
+        let other = with_target("{name: t, store: {name: vps}, path: deploy/app.json, as: json}");
+        assert!(
+            admitted(&other, &[], &[])
+                .unwrap_err()
+                .contains("spec.targets[t].store")
+        );
+    }
+
+    /// The store, the path and what else a target on a host says; and what is wrong with it.
+    const SENSELESS: [(&str, &str); 10] = [
+        ("store: {name: s}", "names no file"),
+        ("store: {name: s}, path: a/", "names no file"),
+        ("store: {name: s}, path: a/../b", "`.` or `..`"),
+        ("store: {name: s}, path: a, as: json", "spec.targets[t].as"),
+        (
+            "store: {name: s}, path: a, naming: {prefix: x}",
+            "spec.targets[t].naming",
+        ),
+        (
+            "store: {name: vps}, path: base.env",
+            "must not feed on itself",
+        ),
+        (
+            "store: {name: s}, path: a, then: [{http: {url: 'https://x'}}]",
+            "only a `command`",
+        ),
+        (
+            "store: {name: s}, path: a, then: [{command: {run: a}}, {command: {run: b}}]",
+            "one command at most",
+        ),
+        (
+            "store: {name: s}, path: a, then: [{command: {run: ' ', timeout: 2h}}]",
+            "is longer than 1h",
+        ),
+        (
+            "store: {name: s, kind: ClusterSecretStore}, path: a, then: [{command: {run: a}}]",
+            "no command on the host of a ClusterSecretStore",
+        ),
+    ];
+
+    #[test]
+    fn what_makes_no_sense_for_a_file_on_a_host_is_told() {
+        let refused = |target: &str, problem: &str| {
+            let refusal = admitted(&with_target(target), &[], &[]).unwrap_err();
+            assert!(refusal.contains(problem), "{target}: {refusal}");
+        };
+        for (target, problem) in SENSELESS {
+            refused(
+                &format!("{{name: t, {target}, options: {{ssh: {{}}}}}}"),
+                problem,
+            );
+        }
+        let at = "name: t, store: {name: s}, path: a";
+        refused(
+            &format!("{{{at}, options: {{ssh: {{format: githubEnv}}}}}}"),
+            "not of a host",
+        );
+        refused(
+            &format!("{{{at}, options: {{ssh: {{}}, vault: {{mount: m}}}}}}"),
+            "belong to one store",
+        );
+        let one = format!("{{{at}, options: {{ssh: {{}}}}}}");
+        let two = one.replace("name: t", "name: u");
+        refused(&format!("{one}, {two}"), "writes, too");
+        refused(
+            "{name: t, secret: {}, then: [{command: {run: a}}]}",
+            "spec.targets[t].then",
+        );
+        refused(
+            &one.replace("options", "then: [{command: {run: ' '}}], options"),
+            "then[0].command.run",
+        );
+    }
+
     #[test]
     fn the_environment_is_taken_by_name_and_a_source_may_depend_on_it() {
         let all = with_source("{name: e, processEnvironment: {}}");

@@ -32,6 +32,8 @@ pub const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CHECK_EVERY: Duration = Duration::from_secs(10);
 /// `deadline` of a target's `healthCheck`.
 pub const HEALTH_CHECK_DEADLINE: Duration = Duration::from_mins(5);
+/// `timeout` of a command on a host.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_mins(5);
 /// `spec.targets[].cleanupGrace`.
 pub const CLEANUP_GRACE: Duration = Duration::from_hours(1);
 /// `spec.limits.concurrency` of a store; `requestsPerSecond` has no default.

@@ -45,6 +45,7 @@ pub mod secret_sync;
 pub mod select;
 pub mod shared;
 pub mod source;
+pub mod ssh;
 pub mod status;
 pub mod store;
 pub mod target;

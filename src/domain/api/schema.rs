@@ -205,6 +205,13 @@ shape!(
     message: "a schedule has five fields: minute, hour, day of month, month, day of week, such as '0 9 * * 1-5'"
 );
 
+shape!(
+    /// A host: a name, or an address without brackets.
+    HostName, max: 253,
+    rule: "self.matches('^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$') || self.matches('^[0-9A-Fa-f:.]+$')",
+    message: "not a host: write its name or its address, without a port"
+);
+
 /// A status code of HTTP.
 pub(super) enum StatusCode {}
 

@@ -15,6 +15,7 @@ use super::one_of::one_of;
 use super::schema::{Filled, List, NamespaceName, Text, at_least, at_most, exactly_one};
 use super::shared::{GoDuration, LabelSelector, SecretKeyRef};
 use super::source::ObjectKind;
+use super::ssh::SshProvider;
 use super::status::Condition;
 use super::vault::VaultProvider;
 
@@ -163,6 +164,9 @@ pub struct Provider {
     /// AWS Systems Manager Parameter Store, one region of one account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_parameter_store: Option<AwsProvider>,
+    /// Files on a host, over SSH. Works in the CLI only; the operator refuses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshProvider>,
 }
 
 one_of! {
@@ -186,6 +190,8 @@ one_of! {
         AwsSecretsManager(AwsProvider) = aws_secrets_manager "awsSecretsManager",
         /// AWS Systems Manager Parameter Store.
         AwsParameterStore(AwsProvider) = aws_parameter_store "awsParameterStore",
+        /// Files on a host.
+        Ssh(SshProvider) = ssh "ssh",
     }
 }
 

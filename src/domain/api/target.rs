@@ -15,6 +15,7 @@ use super::schema::{
 use super::select::{KeyCase, TargetSelect};
 use super::shared::{GoDuration, StoreRef};
 use super::source::{FileFormat, ObjectKind};
+use super::ssh::SshTargetOptions;
 use super::then::Action;
 
 /// One place to write to. Exactly one of `secret`, `configMap`, `store`, `file` says where.
@@ -304,7 +305,7 @@ pub struct Naming {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = at_most_one(&["vault", "kubernetes"], "options belong to one store"),
+    validation = at_most_one(&["vault", "kubernetes", "ssh"], "options belong to one store"),
 )]
 pub struct TargetOptions {
     /// For a store whose provider is `vault`.
@@ -313,6 +314,10 @@ pub struct TargetOptions {
     /// For a store whose provider is `kubernetes`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<KubernetesTargetOptions>,
+    /// For a store whose provider is `ssh`: the target is the file at `path` on the host. Works in the CLI only;
+    /// the operator refuses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshTargetOptions>,
 }
 
 /// Options of a target in Vault or OpenBao.

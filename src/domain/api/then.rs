@@ -11,7 +11,7 @@ use super::one_of::one_of;
 use super::schema::{Filled, List, Map, StatusCode, Text, WebAddress, exactly_one};
 use super::shared::{GoDuration, MaskedText, SecretKeyRef, StoreRef};
 
-/// One action, done once per revision. Exactly one of `redeploy`, `dispatch`, `pipeline`, `http`.
+/// One action, done once per revision. Exactly one of `redeploy`, `dispatch`, `pipeline`, `http`, `command`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = exactly_one(Action::MEMBERS, "an action does exactly one thing"))]
@@ -28,6 +28,9 @@ pub struct Action {
     /// Sends an HTTP request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpAction>,
+    /// Runs a command on the host of the target. Works in the CLI only, with `--allow-commands`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandAction>,
     /// Store whose credentials the action uses. Absent: the target's own store. `http` uses none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreRef>,
@@ -44,6 +47,8 @@ one_of! {
         Pipeline(Pipeline) = pipeline "pipeline",
         /// Sends a request.
         Http(HttpAction) = http "http",
+        /// Runs a command.
+        Command(CommandAction) = command "command",
     }
 }
 
@@ -225,6 +230,19 @@ pub struct HttpAction {
     #[schemars(with = "List<StatusCode, 16>")]
     pub expect_status: Vec<u16>,
     /// How long one try may take. Absent: 10s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<GoDuration>,
+}
+
+/// A command on the host that a target of a store `ssh` lies on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandAction {
+    /// Command, as the user's shell on the host reads it, in the folder that the user lands in, such as
+    /// `cd app && docker compose up -d`. It gets no value, and its output is not read.
+    #[schemars(with = "Filled<4096>")]
+    pub run: String,
+    /// How long it may take, at most 1h. Absent: 5m.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<GoDuration>,
 }

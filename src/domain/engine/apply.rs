@@ -17,7 +17,7 @@ use crate::ports::{Observation, RecordVersion, Removal, Write, Written};
 use crate::record::{self, EncodeRecord, Orphan, RecordState};
 use crate::report::Findings;
 use crate::reserved::{self, SHARED_OWNER};
-use crate::sync::{Destination, ValidatedTarget};
+use crate::sync::ValidatedTarget;
 
 /// What is to be carried out.
 pub(super) struct Work<'a> {
@@ -281,8 +281,7 @@ impl Engine {
         let ours = reserved::owner_tag(self.key.installation(), sync);
         let tagged = |tag: &String| *tag == ours || (!owned.whole && tag == SHARED_OWNER);
         // A file carries no tag.
-        let is_file = matches!(target.destination, Destination::File(_));
-        if !is_file && !object.owner.as_ref().is_some_and(tagged) {
+        if target.destination.carries_marks() && !object.owner.as_ref().is_some_and(tagged) {
             return Ok(false);
         }
         let removal = Removal {

@@ -22,8 +22,8 @@ use crate::formats::{FileFormat, format_of};
 use crate::keys::{ContentHash, Revision};
 use crate::names::{Key, ObjectName, SourceName, TargetName};
 use crate::sync::{
-    Adopt, ConfigMapDestination, Destination, FileDestination, FilePlace, History, RulesDigest,
-    SecretDestination, TargetSelection, ValidatedTarget,
+    Adopt, ConfigMapDestination, Destination, FileDestination, FilePlace, History,
+    HostFileDestination, RulesDigest, SecretDestination, TargetSelection, ValidatedTarget,
 };
 use crate::validate::Objection;
 use crate::workload::WorkloadId;
@@ -99,9 +99,9 @@ pub struct Rejection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetRecord {
-    /// `Secret`, `ConfigMap` or `File`.
+    /// `Secret`, `ConfigMap`, `File` or `HostFile`.
     pub kind: String,
-    /// The object's name; the path of a file, as the spec has it.
+    /// The object's name; the path of a file, as the spec has it, after its store where it lies on a host.
     pub object: String,
     /// How a file is written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -304,6 +304,10 @@ impl TargetRecord {
                 // What is not ours stays.
                 merge: true,
             }),
+            "HostFile" => {
+                let format = |path: &str| self.format.unwrap_or_else(|| format_of(path));
+                Destination::HostFile(HostFileDestination::of_name(&self.object, format, true)?)
+            }
             _ => Destination::Secret(SecretDestination::named(object()?)),
         };
         Some(ValidatedTarget {

@@ -84,7 +84,7 @@ fn check_size(
     path: &str,
     faults: &mut Faults,
 ) {
-    if matches!(target.destination, Destination::File(_)) {
+    if !target.destination.is_object() {
         return;
     }
     let bytes: usize = data.values().map(SecretValue::len).sum();

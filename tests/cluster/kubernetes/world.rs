@@ -63,7 +63,7 @@ fn fields(destination: &Destination, key: &Key, value: Option<&SecretValue>) -> 
             Some(text) => json!({"data": {key: text}, "binaryData": {key: null}}),
             None => json!({"data": {key: null}, "binaryData": {key: base64(value)}}),
         },
-        (Destination::File(_), _) => unreachable!("{NO_FILES}"),
+        (Destination::File(_) | Destination::HostFile(_), _) => unreachable!("{NO_FILES}"),
     }
 }
 
@@ -93,7 +93,7 @@ impl TargetWorld for World {
                 let map = serde_json::from_value(metadata).unwrap();
                 self.config_maps().create(&by, &map).await.map(drop)
             }
-            Destination::File(_) => unreachable!("{NO_FILES}"),
+            Destination::File(_) | Destination::HostFile(_) => unreachable!("{NO_FILES}"),
         }
         .unwrap();
         for (key, value) in data {
@@ -113,7 +113,7 @@ impl TargetWorld for World {
             Destination::ConfigMap(_) => {
                 self.config_maps().patch(name, &by, &patch).await.map(drop)
             }
-            Destination::File(_) => unreachable!("{NO_FILES}"),
+            Destination::File(_) | Destination::HostFile(_) => unreachable!("{NO_FILES}"),
         }
         .unwrap();
     }
@@ -124,7 +124,7 @@ impl TargetWorld for World {
         match destination {
             Destination::Secret(_) => self.secrets().delete(name, &plain).await.map(drop),
             Destination::ConfigMap(_) => self.config_maps().delete(name, &plain).await.map(drop),
-            Destination::File(_) => unreachable!("{NO_FILES}"),
+            Destination::File(_) | Destination::HostFile(_) => unreachable!("{NO_FILES}"),
         }
         .unwrap();
     }

@@ -57,7 +57,7 @@ impl<'a> Place<'a> {
                 &map.annotations,
                 map.immutable,
             ),
-            Destination::File(_) => {
+            Destination::File(_) | Destination::HostFile(_) => {
                 let subject = format!("{kind} {name}");
                 let message = "is no object of Kubernetes";
                 return Err(Fault::new(FaultClass::NotSupported, subject, message));

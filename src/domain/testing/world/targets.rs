@@ -152,7 +152,7 @@ fn marks(target: &ValidatedTarget) -> Marks {
     match &target.destination {
         Destination::Secret(secret) => (secret.labels.clone(), secret.annotations.clone()),
         Destination::ConfigMap(map) => (map.labels.clone(), map.annotations.clone()),
-        Destination::File(_) => Marks::default(),
+        Destination::File(_) | Destination::HostFile(_) => Marks::default(),
     }
 }
 
@@ -182,7 +182,7 @@ fn with(mut object: ObservedObject, target: &ValidatedTarget, write: Write) -> O
             object.immutable |= secret.immutable;
         }
         Destination::ConfigMap(map) => object.immutable |= map.immutable,
-        Destination::File(_) => {}
+        Destination::File(_) | Destination::HostFile(_) => {}
     }
     object
 }
