@@ -281,7 +281,7 @@ pub(crate) enum NoAnswer<E> {
     /// There is no answer.
     Send(SendRequest),
     /// The server takes no token of ours, not even a new one.
-    Refused(Response),
+    Refused(Box<Response>),
 }
 
 impl<I: Issuer> Bearer<I> {
@@ -319,7 +319,7 @@ impl<I: Issuer> Bearer<I> {
             return Ok(response);
         }
         self.tokens.reject(&newer, &refused(&response));
-        Err(NoAnswer::Refused(response))
+        Err(NoAnswer::Refused(Box::new(response)))
     }
 
     async fn send_with(

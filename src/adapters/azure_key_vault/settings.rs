@@ -41,7 +41,7 @@ pub(super) enum Method {
     Client { client_id: String, proof: Proof },
     /// The operator's own managed identity.
     Managed {
-        service: ServiceClient,
+        service: Box<ServiceClient>,
         kind: ManagedKind,
         /// Which one, where there are several.
         client_id: Option<String>,
@@ -154,7 +154,7 @@ fn managed(
         ReadSettings::field("auth", "is absent, and there is no managed identity")
     })?;
     Ok(Method::Managed {
-        service,
+        service: Box::new(service),
         kind,
         client_id,
     })

@@ -6,7 +6,6 @@ const TABLE: [u32; 256] = table();
 
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
     reason = "an index of 256 entries, while compiling"
 )]
 const fn table() -> [u32; 256] {

@@ -148,13 +148,6 @@ impl GcpError {
     }
 }
 
-impl Rejection {
-    /// Whether it came in Google's own shape.
-    pub(super) fn is_of_google(&self) -> bool {
-        !matches!(self, Self::Unbelievable(_))
-    }
-}
-
 fn rejected(subject: &str, what: &str, rejection: &Rejection) -> Fault {
     let (class, message, hint) = match rejection {
         Rejection::Missing => (

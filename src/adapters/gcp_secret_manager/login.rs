@@ -10,6 +10,7 @@ use penstock_domain::stores::Credentials;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::answer::{self, Rejection};
 use super::document::Document;
 use super::settings::{Method, Subject};
 use crate::http::ambient::ServiceClient;
@@ -176,10 +177,10 @@ impl Login {
                 });
             }
             400 | 401 | 403 | 404 => {
-                super::answer::good(status, response.body())
-                    .map_or_else(|rejection| rejection.is_of_google(), |_| true)
-                    .then_some(())
-                    .ok_or_else(unbelievable)?;
+                // What is not in Google's own shape comes from something between.
+                if let Err(Rejection::Unbelievable(_)) = answer::good(status, response.body()) {
+                    return Err(unbelievable());
+                }
                 return Err(LogIn::Refused {
                     host: host(),
                     code: None,

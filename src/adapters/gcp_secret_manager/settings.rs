@@ -52,7 +52,7 @@ pub(super) enum Method {
         impersonate: Option<String>,
     },
     /// The operator's own identity, which the metadata server knows.
-    Metadata(ServiceClient),
+    Metadata(Box<ServiceClient>),
 }
 
 /// Whose token is exchanged.
@@ -209,7 +209,7 @@ async fn own_method(
     let service = identity.service(layer, CredentialService::GoogleMetadata);
     let service = service.map_err(ReadSettings::Ambient)?;
     let service = service.ok_or_else(|| ReadSettings::field("auth", NO_METADATA))?;
-    Ok((Method::Metadata(service), Vec::new()))
+    Ok((Method::Metadata(Box::new(service)), Vec::new()))
 }
 
 const NO_METADATA: &str = "is absent, and there is no metadata server";

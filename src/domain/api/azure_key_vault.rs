@@ -1,8 +1,4 @@
 //! `spec.provider.azureKeyVault`: secrets of Azure Key Vault.
-#![expect(
-    clippy::struct_field_names,
-    reason = "client id, client secret and tenant id are Azure's own words"
-)]
 
 use std::collections::BTreeMap;
 

@@ -155,13 +155,14 @@ async fn regional_secrets_are_others() {
 #[tokio::test]
 async fn values_keep_every_byte() {
     let fake = gcp().await;
+    let large = vec![b'x'; 65_536];
     let values: [&[u8]; 6] = [
         b"",
         b"\0",
         b"a\0b\n",
         b"-----BEGIN-----\n",
         &[0xff, 0xfe, 0x80],
-        &[b'x'; 65_536],
+        &large,
     ];
     for (index, value) in values.iter().enumerate() {
         put(&fake, &format!("K{index}"), value);

@@ -10,9 +10,7 @@ use crate::server::{Reply, Request};
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const HOUR: i64 = 3600;
 
-type Fields = Vec<(String, String)>;
-
-fn form(request: &Request, body: &[u8]) -> Result<Fields, Reply> {
+fn form(request: &Request, body: &[u8]) -> Result<Vec<(String, String)>, Reply> {
     if request.header("content-type") != Some("application/x-www-form-urlencoded") {
         return Err(oauth(400, "invalid_request", "The body is not a form."));
     }
@@ -21,7 +19,7 @@ fn form(request: &Request, body: &[u8]) -> Result<Fields, Reply> {
         .collect())
 }
 
-fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
+fn field<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
     let mut fields = fields.iter();
     fields
         .find(|(known, _)| known == name)

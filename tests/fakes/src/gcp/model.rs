@@ -127,6 +127,10 @@ pub struct Provider {
 }
 
 /// How it behaves.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent ways to misbehave"
+)]
 #[derive(Debug, Clone)]
 pub struct Behaviour {
     /// What stands in the place of every answer.
