@@ -35,6 +35,7 @@ impl Client {
     /// Ends the session and drops the keys.
     pub(super) async fn close(&self) {
         self.tokens.close().await;
+        self.login().lock();
     }
 
     /// The keys of the account; there are some after any answer.

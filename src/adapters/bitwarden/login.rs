@@ -181,6 +181,14 @@ impl Login {
             .clone()
     }
 
+    /// Drops the keys, which are zeroed with their last holder.
+    pub(super) fn lock(&self) {
+        self.unlocked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+
     /// Sends a request to the API; what is not an answer is an error.
     pub(super) async fn send(
         &self,
@@ -391,7 +399,7 @@ impl Issuer for Login {
         Renewal::Ends
     }
 
-    /// The server has no way to give back one token: it dies by itself within two hours. The keys are dropped.
+    /// The server has no way to give back one token: it dies by itself within two hours.
     async fn revoke(&self, _token: &SecretValue) {}
 
     fn is_given(&self) -> bool {

@@ -29,6 +29,7 @@ impl Client {
     /// Ends the session and drops the key.
     pub(super) async fn close(&self) {
         self.tokens.close().await;
+        self.login().lock();
     }
 
     /// Reads what `request` makes a request for, in the organisation of the login, and understands it.

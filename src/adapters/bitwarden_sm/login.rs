@@ -67,6 +67,14 @@ impl Login {
             .clone()
     }
 
+    /// Drops the key, which is zeroed with its last holder.
+    pub(super) fn lock(&self) {
+        self.opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+    }
+
     /// Sends a request to the API; what is not an answer is an error.
     pub(super) async fn send(
         &self,
