@@ -178,7 +178,7 @@ impl Own<'_> {
             .map_err(|error| ReadSettings::field("auth", error.to_string()))?;
         let text = |text: &str| SecretValue::from(text);
         match login {
-            AwsLogin::AccessKey(key) => with_parts(access_key(&named, key).await?),
+            AwsLogin::AccessKey(key) => Ok(with_parts(access_key(&named, key).await?)),
             AwsLogin::CredentialsFile(file) => {
                 let field = "auth.credentialsFile";
                 let content = named
@@ -187,7 +187,7 @@ impl Own<'_> {
                 let profile = file.profile.as_deref().unwrap_or("default");
                 let keys = profile::read(&content, profile)
                     .map_err(|problem| ReadSettings::field(field, problem.to_string()))?;
-                with_parts(keys)
+                Ok(with_parts(keys))
             }
             AwsLogin::Kubernetes(kubernetes) => {
                 let request = named.token_request(
@@ -236,9 +236,9 @@ impl Own<'_> {
     }
 }
 
-fn with_parts(keys: Keys) -> Result<(Base, Vec<SecretValue>), AwsError> {
+fn with_parts(keys: Keys) -> (Base, Vec<SecretValue>) {
     let parts = vec![SecretValue::from("keys"), keys.packed()];
-    Ok((Base::Keys(keys), parts))
+    (Base::Keys(keys), parts)
 }
 
 fn hash(tls: &TlsSettings, named: &[SecretValue], role: Option<&Role>) -> [u8; 32] {

@@ -114,7 +114,7 @@ impl Parameters {
             answer => answer?,
         };
         let counter = parameter.version;
-        let mut entry = entry(parameter, field)?;
+        let mut entry = entry(&parameter, field)?;
         if let Some(field) = field {
             field.clone_into(&mut entry.name);
             entry.path = name;
@@ -201,7 +201,7 @@ fn entries(
 ) -> Result<Snapshot, AwsError> {
     let mut entries = Entries::default();
     for parameter in found.into_values() {
-        let entry = entry(parameter, field)?;
+        let entry = entry(&parameter, field)?;
         entries.add(entry).map_err(|_| too_large(path))?;
     }
     Ok(Snapshot {
@@ -210,7 +210,7 @@ fn entries(
     })
 }
 
-fn entry(parameter: Parameter, field: Option<&str>) -> Result<SourceEntry, AwsError> {
+fn entry(parameter: &Parameter, field: Option<&str>) -> Result<SourceEntry, AwsError> {
     let value = SecretValue::from(parameter.value.as_str());
     let value = match field {
         Some(field) => member(&value, field, &parameter.name)?,

@@ -168,7 +168,7 @@ impl Wrapped {
             text(&self.key),
             text(&self.private_key),
         ];
-        hash_of(parts.iter().map(|part| part.as_bytes()))
+        hash_of(parts.iter().map(String::as_bytes))
     }
 }
 

@@ -130,9 +130,10 @@ fn fixed<const N: usize>(text: &str) -> Result<[u8; N], ReadEncString> {
 /// Decrypts a string under a symmetric key. The mac is compared in constant time, before anything is decrypted.
 pub(crate) fn decrypt(text: &str, key: &SymmetricKey) -> Result<Zeroizing<Vec<u8>>, ReadEncString> {
     let (iv, ciphertext) = match (Parts::of(text)?, key.authenticating()) {
-        (Parts::Wrapped { .. }, _) => return Err(ReadEncString::OtherKind),
+        (Parts::Wrapped { .. }, _) | (Parts::Authenticated { .. }, None) => {
+            return Err(ReadEncString::OtherKind);
+        }
         (Parts::Plain { .. }, Some(_)) => return Err(ReadEncString::Unauthenticated),
-        (Parts::Authenticated { .. }, None) => return Err(ReadEncString::OtherKind),
         (Parts::Plain { iv, text }, None) => (fixed::<BLOCK>(iv)?, decoded(text)?),
         (Parts::Authenticated { iv, text, mac }, Some(half)) => {
             let (iv, text, mac) = (fixed::<BLOCK>(iv)?, decoded(text)?, fixed::<MAC>(mac)?);

@@ -45,9 +45,10 @@ impl AccessToken {
     pub(super) fn parse(text: &str) -> Result<Self, ParseToken> {
         let (login, key) = text.split_once(':').ok_or(ParseToken::Form)?;
         let mut parts = login.split('.');
-        let (version, id, secret) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(version), Some(id), Some(secret), None) => (version, id, secret),
-            _ => return Err(ParseToken::Form),
+        let (Some(version), Some(id), Some(secret), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(ParseToken::Form);
         };
         if version != "0" {
             return Err(ParseToken::Version);

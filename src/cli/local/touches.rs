@@ -348,7 +348,7 @@ fn key_references(store: &StoreObject) -> Vec<(ObjectId, String)> {
 
 /// What a store of a cloud asks of the identity of whoever runs the command, and of the files of that person.
 fn surroundings(store: &StoreObject) -> Vec<Touch> {
-    let (Ok(System::AwsSecretsManager(aws)) | Ok(System::AwsParameterStore(aws))) =
+    let Ok(System::AwsSecretsManager(aws) | System::AwsParameterStore(aws)) =
         store.provider.variant()
     else {
         return Vec::new();

@@ -9,6 +9,7 @@ pub mod azure;
 pub mod bitwarden;
 pub mod bitwarden_sm;
 pub mod gcp;
+mod ids;
 pub mod infisical;
 mod jwt;
 pub mod outage;

@@ -174,10 +174,9 @@ pub(crate) fn is_sealed(text: &str) -> bool {
     };
     let parts: Vec<_> = rest.split('|').collect();
     let expected = match kind {
-        "0" => 2,
+        "0" | "5" | "6" => 2,
         "2" => 3,
         "3" | "4" | "7" => 1,
-        "5" | "6" => 2,
         _ => return false,
     };
     parts.len() == expected

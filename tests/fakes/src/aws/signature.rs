@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::failures::Failure;
 use super::model::Model;
+use crate::ids::hex;
 use crate::server::Request;
 
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -110,11 +111,4 @@ fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
     };
     mac.update(text);
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

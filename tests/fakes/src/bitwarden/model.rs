@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use crate::ids::uuid_of;
 use crate::sealing::Kdf;
 
 /// Everything.
@@ -113,6 +113,7 @@ pub enum Flavour {
 }
 
 /// How it behaves.
+#[expect(clippy::struct_excessive_bools, reason = "independent ways to behave")]
 #[derive(Default)]
 pub struct Behaviour {
     /// Whose server it is.
@@ -219,19 +220,5 @@ impl StoredCipher {
 }
 
 fn id_of(kind: &str, number: u64) -> String {
-    let hash = Sha256::digest(format!("{kind} {number}"));
-    let hex: String = hash
-        .iter()
-        .take(16)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-    [
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32),
-    ]
-    .join("-")
+    uuid_of(&format!("{kind} {number}"))
 }

@@ -79,13 +79,12 @@ impl TryFrom<Seed> for Model {
         for item in seed.items {
             let folder = match item.folder {
                 None => None,
-                Some(name) => Some(match folders.get(&name) {
-                    Some(id) => String::clone(id),
-                    None => {
-                        let id = owner.folder(&mut model, &name)?;
-                        folders.insert(name, id.clone());
-                        id
-                    }
+                Some(name) => Some(if let Some(id) = folders.get(&name) {
+                    String::clone(id)
+                } else {
+                    let id = owner.folder(&mut model, &name)?;
+                    folders.insert(name, id.clone());
+                    id
                 }),
             };
             let plain = match (&item.password, &item.note) {

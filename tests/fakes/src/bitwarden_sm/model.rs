@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use crate::bitwarden::Outage;
+use crate::ids::uuid_of;
 
 /// One organisation, and everything in it.
 #[derive(Default)]
@@ -121,21 +121,7 @@ impl Model {
     /// A new id: the same in every run.
     pub fn id(&mut self, kind: &str) -> String {
         self.count += 1;
-        let hash = Sha256::digest(format!("{kind} {}", self.count));
-        let hex: String = hash
-            .iter()
-            .take(16)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-        [
-            part(0, 8),
-            part(8, 12),
-            part(12, 16),
-            part(16, 20),
-            part(20, 32),
-        ]
-        .join("-")
+        uuid_of(&format!("{kind} {}", self.count))
     }
 
     /// The time, in milliseconds of the epoch: later than whenever it was asked before.

@@ -37,7 +37,7 @@ pub(super) fn by_project(model: &Model, call: &Call<'_>, id: &str) -> Result<Rep
 
 /// `GET /api/organizations/{org}/secrets/sync`: everything or nothing.
 pub(super) fn sync(model: &Model, call: &Call<'_>) -> Result<Reply, Reply> {
-    let date = match call.request.parameter("lastSyncedDate") {
+    let since = match call.request.parameter("lastSyncedDate") {
         None => None,
         Some(text) => {
             let date: Timestamp = text
@@ -50,7 +50,7 @@ pub(super) fn sync(model: &Model, call: &Call<'_>) -> Result<Reply, Reply> {
         }
     };
     let machine = model.machines.get(&call.machine).ok_or_else(not_found)?;
-    let has_changes = date.is_none_or(|date| date.as_millisecond() <= machine.revision);
+    let has_changes = since.is_none_or(|since| since.as_millisecond() <= machine.revision);
     let secrets = has_changes.then(|| {
         let data: Vec<_> = seen(model, call)
             .map(|(id, secret)| whole(model, call, id, secret))

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use crate::ids::uuid_of;
+
 /// The content of one server.
 #[derive(Debug, Default)]
 pub struct Model {
@@ -312,25 +314,5 @@ impl Model {
 
 /// An id in the form of all of them, of a kind and a text.
 pub(super) fn id_of(kind: &str, text: &str) -> String {
-    use sha2::{Digest as _, Sha256};
-    let digest = Sha256::digest(format!("{kind} {text}"));
-    let hex = hex(&digest);
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-    [
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32),
-    ]
-    .join("-")
-}
-
-/// Two digits for each byte.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |number: u8| char::from_digit(u32::from(number), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    uuid_of(&format!("{kind} {text}"))
 }

@@ -8,10 +8,11 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::failures::{bad_request, not_found, permission_denied};
-use super::model::{Folder, Model, Secret, hex, id_of, is_within};
+use super::model::{Folder, Model, Secret, id_of, is_within};
 use super::parameters::{flag, folder, number};
 use super::references::expand;
 use super::tokens::{Actor, actor};
+use crate::ids::hex;
 use crate::server::{Reply, Request};
 
 /// What stands in the place of a value that may not be read.

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::Sha256;
 
-use super::model::hex;
+use crate::ids::hex;
 
 /// The header that holds the signature.
 pub const HEADER: &str = "x-infisical-signature";
