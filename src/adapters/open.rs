@@ -244,10 +244,10 @@ pub trait OpenedItems: Send + Sync {
 /// Where an item lies in a store.
 #[derive(Debug, Clone, Copy)]
 pub struct ItemAddress<'a> {
-    /// The environment that was named.
+    /// The environment, the store's own where none was named and it has one.
     pub environment: Option<&'a str>,
-    /// A mount that is not the store's own.
-    pub mount: Option<&'a str>,
+    /// What else only this kind of store understands.
+    pub options: &'a SourceOptions,
     /// The path.
     pub path: &'a RemotePath,
 }

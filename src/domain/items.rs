@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::names::NamespaceName;
 use crate::secret::SecretValue;
 use crate::stores::access::RemotePath;
-use crate::sync::StoreReference;
+use crate::sync::{SourceOptions, StoreReference};
 
 /// Where something lies in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +21,25 @@ pub struct ItemPlace {
     pub store: StoreReference,
     /// The environment, where the store has the notion.
     pub environment: Option<String>,
-    /// A mount of Vault that is not the store's own.
-    pub mount: Option<String>,
+    /// What else only one kind of store understands.
+    pub options: SourceOptions,
     /// The path in the store's own words.
     pub path: RemotePath,
+}
+
+/// `apps/shop of SecretStore openbao`. Whoever shows it to people escapes it: the path comes from outside.
+impl fmt::Display for ItemPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(environment) = &self.environment {
+            write!(formatter, "{environment}:")?;
+        }
+        if let SourceOptions::Vault { mount: Some(mount) } = &self.options {
+            write!(formatter, "{}/", mount.trim_matches('/'))?;
+        }
+        let path = self.path.to_text();
+        let path = if path.is_empty() { "/" } else { &path };
+        write!(formatter, "{path} of {}", self.store)
+    }
 }
 
 /// What lies at one path.

@@ -6,6 +6,7 @@
 mod content;
 mod goblin;
 mod leaks;
+mod order;
 mod plan;
 mod scale;
 mod ssh;

@@ -256,7 +256,7 @@ impl OpenedStore for InfisicalStore {
 
 impl InfisicalStore {
     fn folder<'a>(&'a self, at: ItemAddress<'a>) -> Result<Folder<'a>, InfisicalError> {
-        if at.mount.is_some() {
+        if let SourceOptions::Vault { .. } = at.options {
             return Err(InfisicalError::ask("a store of Infisical has no mounts"));
         }
         let environment = at.environment.or(self.environment.as_deref());

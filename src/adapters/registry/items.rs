@@ -9,7 +9,6 @@ use penstock_domain::items::{Item, ItemPlace, ItemState, StoreItems};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::StoreObject;
 use penstock_domain::stores::access::{AskingNamespace, Reach, Verb, authorise};
-use penstock_domain::sync::SourceOptions;
 
 use super::{Registry, not_found};
 use crate::open::{ItemAddress, OpenedItems, OpenedStore, StoreQuery};
@@ -25,6 +24,14 @@ struct Authorised {
 impl Authorised {
     fn subject(&self) -> String {
         self.store.reference.to_string()
+    }
+
+    fn address(&self) -> ItemAddress<'_> {
+        ItemAddress {
+            environment: self.query.environment.as_deref(),
+            options: &self.query.options,
+            path: &self.query.path,
+        }
     }
 
     fn items(&self) -> Result<&dyn OpenedItems, Fault> {
@@ -71,12 +78,7 @@ impl Registry {
             recursive: false,
             field: None,
             version: None,
-            options: match &place.mount {
-                None => SourceOptions::None,
-                Some(_) => SourceOptions::Vault {
-                    mount: place.mount.clone(),
-                },
-            },
+            options: place.options.clone(),
             on_behalf_of: providers::needs_consent(&store)?.then(|| place.namespace.clone()),
         };
         let query = self.allowed(place, &store, (query, verb))?;
@@ -100,8 +102,11 @@ impl Registry {
             name: &place.namespace,
             labels: labels.as_deref(),
         };
+        let mut proposals = providers::propose(store, query)?;
+        // An item is what lies there itself: nothing that leads elsewhere is followed.
+        proposals.sort_by_key(|proposal| proposal.follow.len());
         let mut refused = None;
-        for proposal in providers::propose(store, query)? {
+        for proposal in proposals {
             let reach = Reach {
                 verb,
                 ..proposal.reach()
@@ -115,14 +120,6 @@ impl Registry {
     }
 }
 
-fn address(place: &ItemPlace) -> ItemAddress<'_> {
-    ItemAddress {
-        environment: place.environment.as_deref(),
-        mount: place.mount.as_deref(),
-        path: &place.path,
-    }
-}
-
 #[async_trait]
 impl StoreItems for Registry {
     async fn read(&self, place: &ItemPlace) -> Result<Item, Fault> {
@@ -130,7 +127,7 @@ impl StoreItems for Registry {
         match store.opened.items() {
             None => store.snapshot().await,
             Some(items) => {
-                let item = items.read(&store.subject(), address(place)).await;
+                let item = items.read(&store.subject(), store.address()).await;
                 item.map_err(|failure| failure.fault)
             }
         }
@@ -138,7 +135,7 @@ impl StoreItems for Registry {
 
     async fn list(&self, place: &ItemPlace) -> Result<Vec<String>, Fault> {
         let store = self.authorised(place, Verb::Read).await?;
-        let names = store.items()?.list(&store.subject(), address(place)).await;
+        let names = store.items()?.list(&store.subject(), store.address()).await;
         names.map_err(|failure| failure.fault)
     }
 
@@ -153,7 +150,7 @@ impl StoreItems for Registry {
         let store = self.authorised(place, Verb::Write).await?;
         let items = store.items()?;
         let set = items
-            .set(&store.subject(), address(place), keys, seen)
+            .set(&store.subject(), store.address(), keys, seen)
             .await;
         self.shared
             .forget(&store.store.home, &store.store.reference);

@@ -85,17 +85,7 @@ impl VaultStore {
         if query.environment.is_some() {
             return Err(no_environments());
         }
-        let mount = match &query.options {
-            SourceOptions::None | SourceOptions::Vault { mount: None } => self.mount.clone(),
-            SourceOptions::Vault { mount: Some(mount) } => {
-                parse_mount(mount).ok_or_else(no_mount)?
-            }
-            _ => {
-                return Err(VaultError::ask(
-                    "the only options of a store of Vault are `options.vault`",
-                ));
-            }
-        };
+        let mount = self.mount_of(&query.options)?;
         let version = match query.version.as_deref().map(str::parse) {
             None => None,
             Some(Ok(version)) if version > 0 => Some(version),
@@ -123,9 +113,16 @@ impl VaultStore {
         if at.environment.is_some() {
             return Err(no_environments());
         }
-        match at.mount {
-            None => Ok(self.mount.clone()),
-            Some(mount) => parse_mount(mount).ok_or_else(no_mount),
+        self.mount_of(at.options)
+    }
+
+    fn mount_of(&self, options: &SourceOptions) -> Result<RemotePath, VaultError> {
+        match options {
+            SourceOptions::None | SourceOptions::Vault { mount: None } => Ok(self.mount.clone()),
+            SourceOptions::Vault { mount: Some(mount) } => parse_mount(mount).ok_or_else(no_mount),
+            _ => Err(VaultError::ask(
+                "the only options of a store of Vault are `options.vault`",
+            )),
         }
     }
 

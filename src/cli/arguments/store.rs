@@ -239,7 +239,7 @@ Examples:
 /// What stands below the help of `penstock set`.
 const SET_HELP: &str = "\
 Every other key of the item stays. If somebody else changes the item at the same time, nothing is written and you are
-told; only Vault's KV version 1 cannot tell in every case.
+told; only Vault's KV version 1 and Infisical cannot tell in every case.
 
 Exit status: 0 set, 1 something is wrong, 64 the arguments are wrong.
 

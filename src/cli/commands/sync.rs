@@ -61,6 +61,8 @@ async fn round(
     let mut round = Round::default();
     for (mut looked, report) in looked.into_iter().zip(&report.syncs) {
         round.stale |= !report.stale.is_empty();
+        // Targets that hold what they should do not make up for what could not be read.
+        round.failed |= report.state == SyncState::Failed;
         session.remember(&mut looked).await;
         match decide(&looked, report.state, arguments, streams)? {
             Decision::Nothing => {}

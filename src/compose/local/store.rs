@@ -19,7 +19,7 @@ use penstock_cli::local::{Invocation, Variables};
 use penstock_cli::output::Streams;
 use penstock_domain::formats::format_of;
 use penstock_domain::items::ItemPlace;
-use penstock_domain::sync::StoreReference;
+use penstock_domain::sync::{SourceOptions, StoreReference};
 use penstock_observability::hardening::harden_process;
 use penstock_observability::panics::hide_panic_payloads;
 use tokio::runtime::Builder;
@@ -164,7 +164,12 @@ impl Call<'_> {
             namespace: self.inputs.namespace.clone(),
             store: self.reference.clone(),
             environment: item.environment.clone(),
-            mount: item.mount.clone(),
+            options: match &item.mount {
+                None => SourceOptions::None,
+                Some(_) => SourceOptions::Vault {
+                    mount: item.mount.clone(),
+                },
+            },
             path: item.path.clone(),
         }
     }

@@ -22,7 +22,7 @@ async fn writable() -> (FakeInfisical, InfisicalStore) {
 fn at(path: &RemotePath) -> ItemAddress<'_> {
     ItemAddress {
         environment: None,
-        mount: None,
+        options: &SourceOptions::None,
         path,
     }
 }

@@ -36,7 +36,7 @@ pub async fn get(
     shown: Shown<'_>,
     streams: &mut Streams,
 ) -> Result<Ending, StoreVerbError> {
-    if place.path.is_folder() {
+    if place.path.is_folder() && shown.key.is_none() {
         return folder(items, place, shown.form, streams).await;
     }
     let mut item = items.read(place).await?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use penstock_domain::fault::FaultClass;
 use penstock_domain::items::{Item, ItemPlace, StoreItems};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::text::key_list;
@@ -38,7 +39,15 @@ pub async fn init(
     }
     let mut missing = Vec::new();
     for (place, keys) in &required.items {
-        let item = items.read(place).await?;
+        let item = match items.read(place).await {
+            Ok(item) => item,
+            // Not every path is one of an item that could hold a key.
+            Err(fault) if fault.class == FaultClass::Invalid => {
+                streams.tell(format!("left out: {}: {fault}", label(place)));
+                continue;
+            }
+            Err(fault) => return Err(fault.into()),
+        };
         let lacks: Vec<String> = keys
             .iter()
             .filter(|key| !item.keys.contains_key(*key))

@@ -132,11 +132,5 @@ fn say(streams: &mut Streams, lines: &str) -> Result<(), StoreVerbError> {
 
 /// `apps/shop of SecretStore openbao`
 fn label(place: &ItemPlace) -> String {
-    let mount = place.mount.as_ref();
-    let mount = mount.map_or_else(String::new, |mount| format!("{}/", mount.trim_matches('/')));
-    format!(
-        "{} of {}",
-        plain(&format!("{mount}{}", place.path.to_text())),
-        place.store
-    )
+    plain(&place.to_string())
 }

@@ -1,13 +1,11 @@
 //! Which keys of a store SecretSyncs require: pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use penstock_domain::items::ItemPlace;
 use penstock_domain::names::Key;
 use penstock_domain::stores::access::RemotePath;
-use penstock_domain::sync::{
-    Origin, Rename, SourceOptions, StoreReference, ValidatedSource, ValidatedSync,
-};
+use penstock_domain::sync::{Origin, Rename, StoreReference, ValidatedSource, ValidatedSync};
 
 /// What syncs require of a store.
 #[derive(Debug, Default)]
@@ -24,7 +22,6 @@ pub fn required<'a>(
     store: &StoreReference,
 ) -> Required {
     let mut found = Required::default();
-    let mut known: BTreeMap<(String, Option<String>, String), usize> = BTreeMap::new();
     for sync in syncs {
         let reads =
             |source: &&ValidatedSource| matches!(&source.origin, Origin::Store(of) if of == store);
@@ -43,21 +40,26 @@ pub fn required<'a>(
                     continue;
                 }
             };
-            let id = (
-                place.namespace.to_string(),
-                place.mount.clone(),
-                place.path.to_text(),
-            );
-            let at = *known.entry(id).or_insert_with(|| {
-                found.items.push((place, BTreeSet::new()));
-                found.items.len() - 1
-            });
-            if let Some((_, wanted)) = found.items.get_mut(at) {
-                wanted.extend(keys);
+            match found
+                .items
+                .iter_mut()
+                .find(|(known, _)| same(known, &place))
+            {
+                Some((_, wanted)) => wanted.extend(keys),
+                None => found.items.push((place, keys.into_iter().collect())),
             }
         }
     }
     found
+}
+
+/// Whether two places are one: the slash that says folder makes no other item of it.
+fn same(one: &ItemPlace, other: &ItemPlace) -> bool {
+    let name = |place: &ItemPlace| ItemPlace {
+        path: place.path.clone().as_folder(),
+        ..place.clone()
+    };
+    name(one) == name(other)
 }
 
 fn of_source(
@@ -74,8 +76,11 @@ fn of_source(
         );
     }
     let path = RemotePath::parse(&source.path).map_err(|_| "its path is none")?;
-    if path.is_folder() || source.select.recursive {
-        return Err("it reads a folder, and nothing says which item of it should hold a key");
+    if source.select.recursive {
+        return Err("it reads folders, and nothing says which of them should hold a key");
+    }
+    if !(source.select.tags_any.is_empty() && source.select.tags_all.is_empty()) {
+        return Err("it takes keys by their tags, and what is made has none");
     }
     let keys: Option<Vec<String>> = source
         .require
@@ -84,15 +89,11 @@ fn of_source(
         .collect();
     let keys =
         keys.ok_or("its `rename` cannot be undone to tell what keys are called in the store")?;
-    let mount = match &source.options {
-        SourceOptions::Vault { mount } => mount.clone(),
-        _ => None,
-    };
     let place = ItemPlace {
         namespace: sync.id.namespace.clone(),
         store: store.clone(),
         environment: source.environment.clone(),
-        mount,
+        options: source.options.clone(),
         path,
     };
     Ok((place, keys))

@@ -13,7 +13,7 @@ use penstock_domain::items::{Item, ItemPlace, ItemState, StoreItems};
 use penstock_domain::names::{NamespaceName, ObjectName};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::RemotePath;
-use penstock_domain::sync::{StoreKind, StoreReference};
+use penstock_domain::sync::{SourceOptions, StoreKind, StoreReference};
 
 use super::*;
 use crate::arguments::OverviewForm;
@@ -113,7 +113,7 @@ fn place(path: &str) -> ItemPlace {
             name: ObjectName::new("openbao").unwrap(),
         },
         environment: None,
-        mount: None,
+        options: SourceOptions::None,
         path: RemotePath::parse(path).unwrap(),
     }
 }
