@@ -64,6 +64,7 @@ pub mod settings;
 pub mod shared_reads;
 #[cfg(feature = "ssh")]
 pub mod ssh;
+pub mod store_records;
 pub mod validators;
 #[cfg(feature = "vault")]
 pub mod vault;

@@ -14,6 +14,7 @@ use crate::audit::AuditEntry;
 use crate::bundle::Snapshot;
 use crate::fault::Fault;
 use crate::names::{Key, NamespaceName, ObjectName, SyncId};
+use crate::record::MAX_SEALED_BYTES;
 use crate::secret::SecretValue;
 use crate::sync::{ValidatedSource, ValidatedTarget, WorkloadScope};
 use crate::validate::{RemoteCheck, Validator, Verdict};
@@ -188,6 +189,11 @@ pub struct RecordVersion(pub String);
 /// version is `expected` (`None`: there is none yet); a reader never sees half a record.
 #[async_trait]
 pub trait Records: Send + Sync {
+    /// The largest sealed record that is kept; beyond it, older revisions are left out.
+    fn max_bytes(&self, _sync: &SyncId) -> usize {
+        MAX_SEALED_BYTES
+    }
+
     /// The record of `sync`, if there is one.
     async fn load(&self, sync: &SyncId) -> Result<Option<StoredRecord>, Fault>;
 

@@ -6,6 +6,7 @@
 mod content;
 mod goblin;
 mod leaks;
+mod memory;
 mod order;
 mod plan;
 mod scale;

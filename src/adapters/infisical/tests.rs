@@ -5,6 +5,7 @@ mod contract;
 mod logging_in;
 mod permissions;
 mod reading;
+mod records;
 mod unwell;
 
 use std::sync::Arc;

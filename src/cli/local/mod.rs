@@ -8,6 +8,7 @@
 //! - [`touches`]: which hosts, variables and files a run will touch, known before the first read.
 //! - [`invocation`]: all of it together: the syncs that are meant, admitted.
 //! - [`live`]: whether an operator already looks after a sync.
+//! - [`memory`]: what `--record` and `--key` lead to.
 //! - [`content`]: what syncs hold, for verbs that hand it on.
 //! - [`progress`]: says what is waited for, when it takes long.
 //! - [`session`]: one run of the engine over them.
@@ -21,6 +22,7 @@ mod content;
 mod credentials;
 mod invocation;
 mod live;
+mod memory;
 mod ports;
 mod progress;
 mod session;
@@ -30,7 +32,9 @@ mod variables;
 
 pub use self::catalog::DocumentCatalog;
 pub use self::content::{Contents, FindContent};
-pub use self::credentials::{CredentialFlag, GivenCredential, LocalCredentials, SecretMap};
+pub use self::credentials::{
+    CredentialFlag, GivenCredential, LocalCredentials, SecretMap, StoreEntry, read_entry,
+};
 pub use self::invocation::{ChosenSync, Invocation, ReadInvocation};
 pub use self::live::{LiveSync, LiveSyncs, NoLiveSyncs};
 pub use self::ports::{AlwaysOpen, NoAudit, NoRecords, NoWorkloads};

@@ -36,6 +36,8 @@ pub enum Touch {
     Descriptor(u32),
     /// A file is read.
     ReadFile(String),
+    /// The record is kept in a store.
+    Record(String),
     /// A file is written.
     WriteFile(String),
     /// A file on a host is written.
@@ -65,6 +67,7 @@ impl fmt::Display for Touch {
             Self::Variables(which) => format!("reads the variables {which}"),
             Self::Descriptor(number) => format!("reads the file descriptor {number}"),
             Self::ReadFile(path) => format!("reads the file {path}"),
+            Self::Record(place) => format!("keeps the record in {place}"),
             Self::WriteFile(path) => format!("has the file {path} as target"),
             Self::WriteHostFile { path, store } => {
                 format!("has the file {path} on a host as target ({store})")
@@ -288,7 +291,7 @@ impl Following<'_> {
         match origin {
             CredentialOrigin::Variable(name) => self.touch(Touch::Variable(name.clone())),
             CredentialOrigin::Descriptor(number) => self.touch(Touch::Descriptor(*number)),
-            CredentialOrigin::Store { store, .. } => self.store(namespace, store)?,
+            CredentialOrigin::Store(entry) => self.store(namespace, &entry.store)?,
         }
         Ok(())
     }

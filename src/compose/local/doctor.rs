@@ -39,7 +39,9 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<Ending, Box<dyn Erro
         None
     } else {
         let variables = Variables::of_process(std::env::vars_os());
-        Some(Invocation::read(&inputs, variables)?)
+        let mut invocation = Invocation::read(&inputs, variables)?;
+        invocation.remember_by(&arguments.state, &inputs.namespace)?;
+        Some(invocation)
     };
     if let Some(invocation) = &invocation {
         if inputs.reach.offline {

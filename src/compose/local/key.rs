@@ -10,8 +10,9 @@ use penstock_adapters::files::key::{
     MAX_KEY_TEXT, default_path, generate, load, load_or_create, parse,
 };
 use penstock_adapters::kubernetes::installation_key;
-use penstock_cli::arguments::{KeyOrigin, StateArguments};
-use penstock_cli::local::Invocation;
+use penstock_adapters::registry::Registry;
+use penstock_cli::arguments::KeyOrigin;
+use penstock_cli::local::{Invocation, read_entry};
 use penstock_domain::keys::{InstallationId, InstallationKey, KEY_LENGTH};
 use penstock_domain::names::SyncId;
 use penstock_domain::ports::{Observation, Targets};
@@ -19,7 +20,7 @@ use penstock_domain::sync::ValidatedTarget;
 use zeroize::Zeroizing;
 
 use super::cluster::Cluster;
-use super::{OpenWorld, Purpose};
+use super::{Given, OpenWorld, Purpose};
 
 /// A key, and whether it is kept: hashes of one that is not mean nothing to the next run.
 pub(super) struct ChosenKey {
@@ -30,9 +31,9 @@ pub(super) struct ChosenKey {
 /// The key that `--key` names, else that of this machine, which is made when something will be written. Whoever only
 /// looks on a machine that has none gets one that ends with the process.
 pub(super) async fn choose(
-    (state, purpose): (&StateArguments, Purpose),
+    (inputs, state, purpose): Given<'_>,
     invocation: &Invocation,
-    cluster: Option<&Cluster>,
+    (cluster, stores): (Option<&Cluster>, &Registry),
 ) -> Result<ChosenKey, OpenWorld> {
     let kept = |key| ChosenKey { key, kept: true };
     match &state.key {
@@ -46,6 +47,13 @@ pub(super) async fn choose(
             let text = value.and_then(|value| value.expose_text());
             let missing = || OpenWorld::NoVariable { name: name.clone() };
             Ok(kept(parse(text.ok_or_else(missing)?)?))
+        }
+        Some(KeyOrigin::Store(entry)) => {
+            let subject = "installation key";
+            let value = read_entry(stores, &inputs.namespace, entry, subject).await?;
+            Ok(kept(parse(
+                value.expose_text().ok_or(OpenWorld::KeyIsNoText)?,
+            )?))
         }
         Some(KeyOrigin::Cluster) => {
             let cluster = cluster.ok_or(OpenWorld::NoCluster)?;

@@ -22,6 +22,7 @@ use penstock_cli::local::{Invocation, Session, Variables};
 use penstock_cli::output::Streams;
 use penstock_controller::ConnectError;
 use penstock_domain::fault::Fault;
+use penstock_domain::stores::access::ParsePath;
 use penstock_observability::audit::OpenAudit;
 use penstock_observability::hardening::harden_process;
 use penstock_observability::panics::hide_panic_payloads;
@@ -52,6 +53,10 @@ pub(crate) enum OpenWorld {
     NoVariable { name: String },
     #[error("there is no cluster")]
     NoCluster,
+    #[error("the path of --record")]
+    RecordPath(#[source] ParsePath),
+    #[error("what lies at --key is no text")]
+    KeyIsNoText,
     #[error(
         "there is no place for the installation key: neither XDG_STATE_HOME nor HOME is set. Name one by --key"
     )]
@@ -144,6 +149,7 @@ fn on_this_machine<T>(
     if purpose == Purpose::HandOn {
         invocation.touches.leave_out_targets();
     }
+    invocation.remember_by(state, &inputs.namespace)?;
     if inputs.reach.offline {
         commands::offline(&invocation.touches, streams)?;
         return Ok(None);

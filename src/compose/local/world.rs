@@ -67,10 +67,12 @@ impl World {
             None
         };
         let cluster = cluster.as_ref();
-        let key = key::choose((state, purpose), &invocation, cluster).await?;
-        let records = RecordPlaces::of(&invocation.syncs, state.record.as_ref(), cluster)?;
-        let access = access(reach, reserved(state, &records));
         let registry = registry(reach, &invocation, cluster);
+        let given = (inputs, state, purpose);
+        let key = key::choose(given, &invocation, (cluster, &registry)).await?;
+        let place = state.record.as_ref();
+        let records = RecordPlaces::of(&invocation.syncs, place, cluster, &registry)?;
+        let access = access(reach, reserved(state, &records));
         let sources: Arc<dyn Sources> = Arc::new(LocalSources {
             files: FileSources::new(access.clone()),
             environment: ProcessEnvironment::new(std::env::vars_os()),

@@ -118,10 +118,11 @@ impl Engine {
     ) -> Result<RecordVersion, Fault> {
         self.fenced()?;
         state.counter = state.counter.saturating_add(1);
-        let (sealed, truncated) = match record::encode(state, id, &self.key) {
+        let limit = self.ports.records.max_bytes(id);
+        let (sealed, truncated) = match record::encode(state, id, &self.key, limit) {
             Err(EncodeRecord::TooLarge) => {
                 let hashes_only = without_values(state);
-                record::encode(&hashes_only, id, &self.key).map(|(sealed, _)| (sealed, true))
+                record::encode(&hashes_only, id, &self.key, limit).map(|(sealed, _)| (sealed, true))
             }
             other => other,
         }

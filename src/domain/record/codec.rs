@@ -57,7 +57,7 @@ pub enum EncodeRecord {
     /// Serialising or sealing failed.
     #[error("the record cannot be sealed")]
     Seal,
-    /// The current revision alone is larger than [`MAX_SEALED_BYTES`].
+    /// The current revision alone is larger than the limit.
     #[error("the current revision alone is larger than a record can hold")]
     TooLarge,
 }
@@ -106,15 +106,17 @@ struct WireEntry {
     p: Provenance,
 }
 
-/// Seals `state`. Older revisions are left out when the whole would be larger than
-/// [`MAX_SEALED_BYTES`]; the flag says so.
+/// Seals `state`. Older revisions are left out when the whole would be larger than `limit`, which is
+/// [`MAX_SEALED_BYTES`] at most; the flag says so.
 pub fn encode(
     state: &RecordState,
     sync: &SyncId,
     key: &InstallationKey,
+    limit: usize,
 ) -> Result<(Vec<u8>, bool), EncodeRecord> {
+    let limit = limit.min(MAX_SEALED_BYTES);
     let sealed = seal(state, sync, key)?;
-    if sealed.len() <= MAX_SEALED_BYTES {
+    if sealed.len() <= limit {
         return Ok((sealed, false));
     }
     let short = RecordState {
@@ -122,7 +124,7 @@ pub fn encode(
         ..state.clone()
     };
     let sealed = seal(&short, sync, key)?;
-    if sealed.len() <= MAX_SEALED_BYTES {
+    if sealed.len() <= limit {
         Ok((sealed, true))
     } else {
         Err(EncodeRecord::TooLarge)
@@ -312,7 +314,7 @@ mod tests {
     #[test]
     fn a_record_comes_back_as_it_was() {
         let (sync, key, state) = (sync_id("a", "s"), installation_key(1), state(3));
-        let (sealed, truncated) = encode(&state, &sync, &key).unwrap();
+        let (sealed, truncated) = encode(&state, &sync, &key, MAX_SEALED_BYTES).unwrap();
         assert!(!truncated);
         assert_eq!(decode(&sealed, &sync, &key).unwrap(), state);
     }
@@ -320,7 +322,7 @@ mod tests {
     #[test]
     fn another_key_another_sync_and_any_flipped_byte_are_refused() {
         let (sync, key) = (sync_id("a", "s"), installation_key(1));
-        let (sealed, _) = encode(&state(1), &sync, &key).unwrap();
+        let (sealed, _) = encode(&state(1), &sync, &key, MAX_SEALED_BYTES).unwrap();
         assert_eq!(
             decode(&sealed, &sync, &installation_key(2)),
             Err(DecodeRecord::OtherKey)
@@ -338,12 +340,17 @@ mod tests {
     #[test]
     fn what_does_not_fit_keeps_the_current_revision_and_says_so() {
         let (sync, key) = (sync_id("a", "s"), installation_key(1));
-        let (sealed, truncated) = encode(&state(1900), &sync, &key).unwrap();
+        let (sealed, truncated) = encode(&state(1900), &sync, &key, MAX_SEALED_BYTES).unwrap();
         assert!(truncated && sealed.len() <= MAX_SEALED_BYTES);
         let back = decode(&sealed, &sync, &key).unwrap();
         assert!(back.older.is_empty() && back.current.is_some());
+        let small = encode(&state(100), &sync, &key, 150 * 1024).unwrap();
+        assert!(
+            small.1 && small.0.len() <= 150 * 1024,
+            "a place may keep less"
+        );
         assert_eq!(
-            encode(&state(6000), &sync, &key),
+            encode(&state(6000), &sync, &key, MAX_SEALED_BYTES),
             Err(EncodeRecord::TooLarge)
         );
     }

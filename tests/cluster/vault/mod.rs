@@ -11,6 +11,7 @@ mod methods;
 mod outages;
 mod probing;
 mod reading;
+mod records;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

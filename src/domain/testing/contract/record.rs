@@ -31,8 +31,14 @@ super::cases! { dyn RecordWorld:
     records_of_two_syncs_are_two_records,
 }
 
-const LARGE: usize = 3 * 512 * 1024;
-const TOO_LARGE: usize = 3 * 1024 * 1024 + 1;
+/// A large record, of which twice as much still fits.
+fn large(world: &dyn RecordWorld) -> usize {
+    limit(world) / 2
+}
+
+fn limit(world: &dyn RecordWorld) -> usize {
+    world.records().max_bytes(&sync(world, "a"))
+}
 
 fn sync(world: &dyn RecordWorld, name: &str) -> SyncId {
     SyncId {
@@ -107,7 +113,7 @@ async fn a_save_fails_on_another_version(world: &dyn RecordWorld) {
     let first = records.save(&sync, bytes(10, 1), None).await.unwrap();
     let second = records.save(&sync, bytes(10, 2), Some(&first)).await;
     let second = second.unwrap();
-    for size in [10, LARGE] {
+    for size in [10, large(world)] {
         let stale = records.save(&sync, bytes(size, 3), Some(&first)).await;
         assert!(is_conflict(stale));
         let version = must_hold(world, &sync, &bytes(10, 2)).await;
@@ -127,7 +133,7 @@ async fn a_save_fails_when_the_record_is_gone(world: &dyn RecordWorld) {
 
 async fn of_two_saves_on_one_version_one_wins(world: &dyn RecordWorld) {
     let records = world.records();
-    for (name, size) in [("small", 10), ("large", LARGE)] {
+    for (name, size) in [("small", 10), ("large", large(world))] {
         let sync = sync(world, name);
         let first = records.save(&sync, bytes(size, 1), None).await.unwrap();
         let (left, right) = futures::join!(
@@ -145,7 +151,7 @@ async fn of_two_saves_on_one_version_one_wins(world: &dyn RecordWorld) {
 
 async fn a_large_record_is_kept_whole(world: &dyn RecordWorld) {
     let sync = sync(world, "a");
-    let sealed = bytes(LARGE, 1);
+    let sealed = bytes(large(world), 1);
     world
         .records()
         .save(&sync, sealed.clone(), None)
@@ -156,8 +162,8 @@ async fn a_large_record_is_kept_whole(world: &dyn RecordWorld) {
 
 async fn a_record_may_grow_and_shrink(world: &dyn RecordWorld) {
     let sync = sync(world, "a");
-    let mut version = None;
-    for (seed, size) in (1..).zip([10, LARGE, LARGE + 1, 2 * LARGE, 10, LARGE]) {
+    let (mut version, large) = (None, large(world));
+    for (seed, size) in (1..).zip([10, large, large + 1, 2 * large, 10, large]) {
         let sealed = bytes(size, seed);
         let saved = world
             .records()
@@ -172,7 +178,7 @@ async fn a_record_beyond_the_limit_is_refused_and_the_old_one_stays(world: &dyn 
     let records = world.records();
     let version = records.save(&sync, bytes(10, 1), None).await.unwrap();
     let refused = records
-        .save(&sync, bytes(TOO_LARGE, 2), Some(&version))
+        .save(&sync, bytes(limit(world) + 1, 2), Some(&version))
         .await;
     assert_eq!(refused.unwrap_err().class, FaultClass::Invalid);
     assert_eq!(must_hold(world, &sync, &bytes(10, 1)).await, version);
@@ -180,7 +186,7 @@ async fn a_record_beyond_the_limit_is_refused_and_the_old_one_stays(world: &dyn 
 
 async fn a_deleted_record_is_gone_and_may_be_deleted_again(world: &dyn RecordWorld) {
     let records = world.records();
-    for (name, size) in [("small", 10), ("large", LARGE)] {
+    for (name, size) in [("small", 10), ("large", large(world))] {
         let sync = sync(world, name);
         records.save(&sync, bytes(size, 1), None).await.unwrap();
         for _ in 0..2 {
@@ -195,9 +201,15 @@ async fn a_deleted_record_is_gone_and_may_be_deleted_again(world: &dyn RecordWor
 async fn records_of_two_syncs_are_two_records(world: &dyn RecordWorld) {
     let records = world.records();
     let (one, other) = (sync(world, "a"), sync(world, "1-a"));
-    records.save(&one, bytes(LARGE, 1), None).await.unwrap();
-    records.save(&other, bytes(LARGE, 2), None).await.unwrap();
+    records
+        .save(&one, bytes(large(world), 1), None)
+        .await
+        .unwrap();
+    records
+        .save(&other, bytes(large(world), 2), None)
+        .await
+        .unwrap();
     records.delete(&one).await.unwrap();
     assert_eq!(records.load(&one).await.unwrap(), None);
-    must_hold(world, &other, &bytes(LARGE, 2)).await;
+    must_hold(world, &other, &bytes(large(world), 2)).await;
 }
