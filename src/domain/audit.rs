@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::conditions::Reason;
-use crate::names::{Key, SyncId};
+use crate::names::SyncId;
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -35,18 +35,19 @@ pub enum AuditAction {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
-    /// Which sync it was for.
-    pub sync: SyncId,
+    /// Which sync it was for; none for what a person does with a store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncId>,
     /// The person named for it, where one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// What was done.
     pub action: AuditAction,
-    /// To what: `source vault`, `Secret panbot-env`, `Deployment api`.
+    /// To what: `source vault`, `Secret panbot-env`, `Deployment api`, `apps/shop of SecretStore openbao`.
     pub object: String,
     /// Which keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub keys: Vec<Key>,
+    pub keys: Vec<String>,
     /// Which revision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,

@@ -231,14 +231,14 @@ mod tests {
 
     fn entry(failure: Option<Reason>) -> AuditEntry {
         AuditEntry {
-            sync: SyncId {
+            sync: Some(SyncId {
                 namespace: NamespaceName::new("prod").unwrap(),
                 name: ObjectName::new("panbot").unwrap(),
-            },
+            }),
             by: None,
             action: AuditAction::Write,
             object: "Secret panbot-env".to_owned(),
-            keys: vec![Key::new("DB_URL").unwrap()],
+            keys: vec!["DB_URL".to_owned()],
             revision: Some("1a2b3c4d-00ff00ff00ff00ff".to_owned()),
             failure,
         }

@@ -9,6 +9,7 @@ mod leaks;
 mod memory;
 mod order;
 mod plan;
+mod prompts;
 mod scale;
 mod ssh;
 mod stage;

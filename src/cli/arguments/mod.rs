@@ -29,7 +29,7 @@ pub use self::run::{
     ClusterArguments, ElectionArguments, LogStyle, ObservabilityArguments, RunArguments,
     ScopeArguments,
 };
-pub use self::state::{KeyOrigin, RecordPlace, StateArguments};
+pub use self::state::{AuditArguments, KeyOrigin, RecordPlace, StateArguments};
 pub use self::store::{
     GetArguments, ImportArguments, InitArguments, ItemArguments, SetArguments, StoreCommand,
     StoreInputs, StoreName,

@@ -24,13 +24,22 @@ pub struct StateArguments {
     /// `$XDG_STATE_HOME/penstock` or `~/.local/state/penstock`, which `sync` makes. Never keep it beside a record.
     #[arg(long, env = "PENSTOCK_KEY", value_name = "FROM")]
     pub key: Option<KeyOrigin>,
-    /// Where the audit trail goes: stderr, or a file that is appended to. One JSON object for every read and write,
-    /// with key names and without values. By default there is none.
-    #[arg(long, env = "PENSTOCK_AUDIT", value_name = "SINK")]
-    pub audit: Option<AuditSink>,
+    /// Where it is told what was done.
+    #[command(flatten)]
+    pub audit: AuditArguments,
     /// Ask validators again about contents that they have rejected before.
     #[arg(long)]
     pub retry: bool,
+}
+
+/// Where it is told what was done.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Memory")]
+pub struct AuditArguments {
+    /// Where the audit trail goes: stderr, or a file that is appended to. One JSON object for every read, write and
+    /// reveal: who, what, names of keys, how it ended; never a value. By default there is none.
+    #[arg(long = "audit", env = "PENSTOCK_AUDIT", value_name = "SINK")]
+    pub sink: Option<AuditSink>,
 }
 
 /// Where records lie.

@@ -11,6 +11,7 @@ use penstock_domain::sync::{StoreKind, StoreReference};
 
 use super::cluster::OverviewForm;
 use super::inputs::{InputArguments, ReachArguments};
+use super::state::AuditArguments;
 use super::values::namespace;
 
 /// A verb that looks at a store, or changes it.
@@ -86,6 +87,9 @@ pub struct StoreInputs {
     /// What the documents may use and reach.
     #[command(flatten)]
     pub reach: ReachArguments,
+    /// Where it is told what was done.
+    #[command(flatten)]
+    pub audit: AuditArguments,
 }
 
 impl StoreInputs {
@@ -180,6 +184,21 @@ pub struct InitArguments {
     /// Which documents.
     #[command(flatten)]
     pub inputs: InputArguments,
+    /// Where it is told what was done.
+    #[command(flatten)]
+    pub audit: AuditArguments,
+}
+
+impl StoreCommand {
+    /// Where it is told what was done.
+    pub fn audit(&self) -> &AuditArguments {
+        match self {
+            Self::Get(get) => &get.inputs.audit,
+            Self::Set(set) => &set.inputs.audit,
+            Self::Init(init) => &init.audit,
+            Self::Import(import) => &import.inputs.audit,
+        }
+    }
 }
 
 /// What `penstock import` can be told.
@@ -241,7 +260,8 @@ const SET_HELP: &str = "\
 Every other key of the item stays. If somebody else changes the item at the same time, nothing is written and you are
 told; only Vault's KV version 1 and Infisical cannot tell in every case.
 
-Exit status: 0 set, 1 something is wrong, 64 the arguments are wrong.
+Exit status: 0 set, 1 something is wrong, 130 you left the prompt, 64 the arguments are wrong. Whatever is left at a
+prompt by Ctrl-C has written nothing.
 
 Examples:
   penstock set openbao apps/panbot DB_PASSWORD -f stores/
@@ -252,7 +272,7 @@ const INIT_HELP: &str = "\
 What syncs list under `require` is made where it is missing; what is there stays as it is.
 
 Exit status: 0 made or nothing is missing, 2 something is missing and --yes was not given, 1 something is wrong or you
-said no, 64 the arguments are wrong.
+said no, 130 you left the prompt (nothing was written), 64 the arguments are wrong.
 
 Examples:
   penstock init openbao -f deploy/
@@ -263,8 +283,8 @@ const IMPORT_HELP: &str = "\
 For each key you are asked whether it is a secret or configuration. Secrets are written to the store and read back;
 then the file is put aside, for an undo, and rewritten without them. Everything else in it stays as it is.
 
-Exit status: 0 moved, 2 only shown because --yes was not given, 1 something is wrong or you said no, 64 the arguments
-are wrong.
+Exit status: 0 moved, 2 only shown because --yes was not given, 1 something is wrong or you said no, 130 you left a
+prompt (nothing was written), 64 the arguments are wrong.
 
 Examples:
   penstock import .env --to openbao apps/panbot -f stores/

@@ -64,7 +64,7 @@ async fn round(
         // Targets that hold what they should do not make up for what could not be read.
         round.failed |= report.state == SyncState::Failed;
         session.remember(&mut looked).await;
-        match decide(&looked, report.state, arguments, streams)? {
+        match decide(&looked, report.state, arguments, streams).await? {
             Decision::Nothing => {}
             Decision::Leave => round.failed = true,
             Decision::CarryOut if is_live(session, &looked, streams).await => round.failed = true,
@@ -141,7 +141,7 @@ enum Decision {
     CarryOut,
 }
 
-fn decide(
+async fn decide(
     looked: &Looked<'_>,
     state: SyncState,
     arguments: &SyncArguments,
@@ -166,10 +166,14 @@ fn decide(
     if deletions == 0 || arguments.yes {
         return Ok(Decision::CarryOut);
     }
-    ask(id, deletions, streams)
+    ask(id, deletions, streams).await
 }
 
-fn ask(id: &SyncId, deletions: usize, streams: &mut Streams) -> Result<Decision, CommandError> {
+async fn ask(
+    id: &SyncId,
+    deletions: usize,
+    streams: &mut Streams,
+) -> Result<Decision, CommandError> {
     let keys = if deletions == 1 { "key" } else { "keys" };
     if !streams.person {
         streams.tell(format!(
@@ -178,7 +182,8 @@ fn ask(id: &SyncId, deletions: usize, streams: &mut Streams) -> Result<Decision,
         return Ok(Decision::Leave);
     }
     let question = format!("{id}: delete {deletions} {keys}?");
-    if streams.confirm(&question).map_err(CommandError::Ask)? {
+    let agreed = streams.confirm_or_leave(&question).await;
+    if agreed.map_err(CommandError::Ask)? {
         return Ok(Decision::CarryOut);
     }
     streams.tell(format!("{id}: left alone"));

@@ -100,10 +100,10 @@ impl Session {
 
     /// Notes in the audit trail that values were shown, or handed to a command.
     pub fn note_reveal<'a>(&self, to: &str, keys: impl Iterator<Item = &'a Key>) {
-        let keys: Vec<Key> = keys.cloned().collect();
+        let keys: Vec<String> = keys.map(Key::to_string).collect();
         for chosen in &self.invocation.syncs {
             self.engine.ports.audit.record(AuditEntry {
-                sync: chosen.sync.id.clone(),
+                sync: Some(chosen.sync.id.clone()),
                 by: None,
                 action: AuditAction::Reveal,
                 object: to.to_owned(),

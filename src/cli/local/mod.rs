@@ -2,6 +2,7 @@
 //!
 //! - [`variables`]: the variables of the process and of named env files.
 //! - [`credentials`]: where each key of a Secret comes from that stores and sources name, and how it is fetched.
+//! - [`accountable`]: who did what, for the audit trail.
 //! - [`catalog`]: stores among the documents.
 //! - [`chosen_store`]: the one that a verb names.
 //! - [`trust`]: what documents of strangers may not say.
@@ -16,6 +17,7 @@
 //!
 //! Nothing in here knows a vault or a file system: both come in as ports.
 
+mod accountable;
 mod catalog;
 mod chosen_store;
 mod content;
@@ -30,6 +32,7 @@ mod touches;
 mod trust;
 mod variables;
 
+pub use self::accountable::{AccountableItems, ByUser};
 pub use self::catalog::DocumentCatalog;
 pub use self::content::{Contents, FindContent};
 pub use self::credentials::{

@@ -22,9 +22,10 @@ pub enum Hidden {
 
 /// Asks on standard error, and reads a line that no terminal shows.
 pub fn read_hidden(prompt: &str, streams: &mut Streams) -> io::Result<Hidden> {
+    // Whoever sees the prompt may type at once: by then nothing is shown.
+    let quiet = Quiet::begin()?;
     write!(streams.err, "{prompt}")?;
     streams.err.flush()?;
-    let quiet = Quiet::begin()?;
     let line = read_line(&mut *streams.input);
     drop(quiet);
     // The line end that was typed was not shown either.

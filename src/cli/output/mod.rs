@@ -3,6 +3,9 @@
 mod hidden;
 
 use std::io::{self, BufRead, IsTerminal as _, Write};
+use std::thread::Builder;
+
+use futures::channel::oneshot;
 
 pub use self::hidden::{Hidden, read_hidden};
 
@@ -53,8 +56,28 @@ impl Streams {
             return Ok(false);
         }
         let answer = self.ask(&format!("{question} [y/N]"))?;
-        let answer = answer.unwrap_or_default().to_ascii_lowercase();
-        Ok(matches!(answer.as_str(), "y" | "yes"))
+        Ok(agrees(&answer.unwrap_or_default()))
+    }
+
+    /// The same for a caller who listens for signals meanwhile: the answer is awaited on a thread of its own, which
+    /// ends with the process when the caller waits no longer.
+    pub async fn confirm_or_leave(&mut self, question: &str) -> io::Result<bool> {
+        if !self.person {
+            return Ok(false);
+        }
+        write!(self.err, "{question} [y/N] ")?;
+        self.err.flush()?;
+        let mut input = std::mem::replace(&mut self.input, Box::new(io::empty()));
+        let (sender, receiver) = oneshot::channel();
+        Builder::new().name("prompt".to_owned()).spawn(move || {
+            let mut answer = String::new();
+            let read = input.read_line(&mut answer).map(|_| answer);
+            // Nobody waits for it after an interrupt.
+            drop(sender.send((input, read)));
+        })?;
+        let (input, answer) = receiver.await.map_err(io::Error::other)?;
+        self.input = input;
+        Ok(agrees(&answer?))
     }
 
     /// Asks a person, and returns the answer without blanks around it; none when there is no answer to come.
@@ -65,6 +88,11 @@ impl Streams {
         let read = self.input.read_line(&mut answer)?;
         Ok((read > 0).then(|| answer.trim().to_owned()))
     }
+}
+
+fn agrees(answer: &str) -> bool {
+    let answer = answer.trim();
+    answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes")
 }
 
 /// How words look.

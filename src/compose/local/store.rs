@@ -15,15 +15,17 @@ use penstock_cli::commands::store::{
     take_value,
 };
 use penstock_cli::exit::Ending;
-use penstock_cli::local::{Invocation, Variables};
+use penstock_cli::local::{AccountableItems, Invocation, Variables};
 use penstock_cli::output::Streams;
 use penstock_domain::formats::format_of;
 use penstock_domain::items::ItemPlace;
+use penstock_domain::ports::Audit;
 use penstock_domain::sync::{SourceOptions, StoreReference};
 use penstock_observability::hardening::harden_process;
 use penstock_observability::panics::hide_panic_payloads;
 use tokio::runtime::Builder;
 
+use super::world::Trail;
 use super::{OpenWorld, key, world};
 
 /// `penstock get`, `set`, `init` and `import`.
@@ -50,15 +52,18 @@ pub(crate) fn store(command: &StoreCommand) -> Result<Ending, Box<dyn Error>> {
         .enable_all()
         .build()
         .map_err(OpenWorld::StartRuntime)?;
+    let trail = Trail::open(command.audit(), &Arc::default()).map_err(OpenWorld::from)?;
     runtime.block_on(async {
         let call = Call {
             registry: world::registry(reach, &invocation, None),
+            trail: trail.port(),
             reference,
             inputs: &inputs,
             invocation: &invocation,
         };
-        let outcome = call.carry_out(command, &mut streams).await;
+        let outcome = left(call.carry_out(command, &mut streams).await, &mut streams);
         call.registry.close().await;
+        trail.close();
         outcome
     })
 }
@@ -76,6 +81,7 @@ fn named(command: &StoreCommand) -> (&StoreName, InputArguments) {
 /// One verb, with what it works on.
 struct Call<'a> {
     registry: Arc<Registry>,
+    trail: Arc<dyn Audit>,
     reference: StoreReference,
     inputs: &'a InputArguments,
     invocation: &'a Invocation,
@@ -109,7 +115,11 @@ impl Call<'_> {
             form: arguments.output,
         };
         let place = self.place(&arguments.item);
-        get(&*self.registry, &place, shown, streams).await
+        let mut items = self.items();
+        if arguments.reveal {
+            items = items.revealing(shown.key);
+        }
+        get(&items, &place, shown, streams).await
     }
 
     async fn set(
@@ -120,7 +130,7 @@ impl Call<'_> {
         let key = arguments.key.as_str();
         let value = take_value(key, arguments.exact, streams)?;
         let place = self.place(&arguments.item);
-        set(&*self.registry, &place, (key, value), streams).await
+        set(&self.items(), &place, (key, value), streams).await
     }
 
     async fn init(
@@ -134,7 +144,7 @@ impl Call<'_> {
             generate: arguments.generate,
             yes: arguments.yes,
         };
-        init(&*self.registry, &required, choices, streams).await
+        init(&self.items(), &required, choices, streams).await
     }
 
     async fn import(
@@ -156,7 +166,12 @@ impl Call<'_> {
             yes: arguments.yes,
             undo: &undo,
         };
-        import(&*self.registry, (&file, &place), choices, streams).await
+        import(&self.items(), (&file, &place), choices, streams).await
+    }
+
+    /// The items of stores, each read and write of which is told.
+    fn items(&self) -> AccountableItems<'_> {
+        AccountableItems::new(&*self.registry, &*self.trail)
     }
 
     fn place(&self, item: &ItemArguments) -> ItemPlace {
@@ -172,6 +187,24 @@ impl Call<'_> {
             },
             path: item.path.clone(),
         }
+    }
+}
+
+/// A prompt that was left is no failure: it ends as an interrupt does.
+fn left(
+    outcome: Result<Ending, Box<dyn Error>>,
+    streams: &mut Streams,
+) -> Result<Ending, Box<dyn Error>> {
+    let error = match outcome {
+        Ok(ending) => return Ok(ending),
+        Err(error) => error,
+    };
+    match error.downcast_ref() {
+        Some(StoreVerbError::Left) => {
+            streams.tell(error.to_string());
+            Ok(Ending::Interrupted)
+        }
+        _ => Err(error),
     }
 }
 

@@ -18,16 +18,18 @@ use penstock_adapters::process_environment::ProcessEnvironment;
 use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
 use penstock_adapters::validators::NetworkValidators;
-use penstock_cli::arguments::{KeyOrigin, ReachArguments, RecordPlace, StateArguments};
+use penstock_cli::arguments::{
+    AuditArguments, KeyOrigin, ReachArguments, RecordPlace, StateArguments,
+};
 use penstock_cli::local::{
-    AlwaysOpen, DocumentCatalog, Invocation, LocalCredentials, NoAudit, NoLiveSyncs, NoWorkloads,
-    Session, Told,
+    AlwaysOpen, ByUser, DocumentCatalog, Invocation, LocalCredentials, NoAudit, NoLiveSyncs,
+    NoWorkloads, Session, Told,
 };
 use penstock_controller::SystemClock;
 use penstock_domain::engine::Engine;
 use penstock_domain::ports::{Audit, Clock, Ports, Sources, Targets, Workloads};
 use penstock_domain::stores::DataObjects;
-use penstock_observability::audit::AuditTrail;
+use penstock_observability::audit::{AuditTrail, OpenAudit};
 use penstock_observability::metrics::Metrics;
 
 use super::cluster::Cluster;
@@ -38,7 +40,39 @@ use super::{Given, OpenWorld, Purpose, key};
 pub(super) struct World {
     pub(super) session: Session,
     pub(super) registry: Arc<Registry>,
-    audit: Option<Arc<AuditTrail>>,
+    audit: Trail,
+}
+
+/// The audit trail, where one was asked for.
+pub(super) struct Trail(Option<Arc<AuditTrail>>);
+
+impl Trail {
+    /// Opens what the arguments say.
+    pub(super) fn open(
+        arguments: &AuditArguments,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, OpenAudit> {
+        let open = |sink| AuditTrail::open(sink, Arc::clone(metrics)).map(Arc::new);
+        arguments.sink.as_ref().map(open).transpose().map(Self)
+    }
+
+    /// Where entries go, in the name of the user of this machine.
+    pub(super) fn port(&self) -> Arc<dyn Audit> {
+        let Some(trail) = &self.0 else {
+            return Arc::new(NoAudit);
+        };
+        let name = ["LOGNAME", "USER"]
+            .into_iter()
+            .find_map(|name| std::env::var(name).ok());
+        Arc::new(ByUser::new(Arc::clone(trail) as _, name.as_deref()))
+    }
+
+    /// Writes what still waits.
+    pub(super) fn close(&self) {
+        if let Some(trail) = &self.0 {
+            trail.close();
+        }
+    }
 }
 
 impl World {
@@ -55,10 +89,7 @@ impl World {
         }
         let reach = &inputs.reach;
         let metrics = Arc::new(Metrics::new());
-        let audit = match &state.audit {
-            Some(sink) => Some(Arc::new(AuditTrail::open(sink, Arc::clone(&metrics))?)),
-            None => None,
-        };
+        let audit = Trail::open(&state.audit, &metrics)?;
         let asked =
             state.record == Some(RecordPlace::Cluster) || state.key == Some(KeyOrigin::Cluster);
         let cluster = if asked || invocation.touches.cluster() {
@@ -98,10 +129,7 @@ impl World {
             ))))),
             clock: Arc::new(SystemClock),
             fence: Arc::new(AlwaysOpen),
-            audit: match &audit {
-                Some(audit) => Arc::clone(audit) as Arc<dyn Audit>,
-                None => Arc::new(NoAudit),
-            },
+            audit: audit.port(),
             offload: Arc::new(BlockingThread::of_the_process()),
         };
         let session = Session {
@@ -125,9 +153,7 @@ impl World {
     /// Gives logins back and ends the audit trail.
     pub(super) async fn close(self) {
         self.registry.close().await;
-        if let Some(audit) = self.audit {
-            audit.close();
-        }
+        self.audit.close();
     }
 }
 

@@ -182,12 +182,12 @@ impl Engine {
         difference: &TargetDiff,
         fault: Option<&Fault>,
     ) {
-        let touched = |wanted: fn(&KeyChange) -> bool| -> Vec<Key> {
+        let touched = |wanted: fn(&KeyChange) -> bool| -> Vec<String> {
             difference
                 .keys
                 .iter()
                 .filter(|(_, change)| wanted(change))
-                .map(|(key, _)| key.clone())
+                .map(|(key, _)| key.to_string())
                 .collect()
         };
         let written = touched(|change| {
@@ -203,7 +203,7 @@ impl Engine {
             AuditAction::Write
         };
         let entry = |action, keys| AuditEntry {
-            sync: work.request.sync.id.clone(),
+            sync: Some(work.request.sync.id.clone()),
             by: work.approval().and_then(|approval| approval.by.clone()),
             action,
             object: format!(
@@ -292,11 +292,11 @@ impl Engine {
         };
         let removed = self.ports.targets.remove(sync, &target, removal).await;
         self.ports.audit.record(AuditEntry {
-            sync: sync.clone(),
+            sync: Some(sync.clone()),
             by: None,
             action: AuditAction::Delete,
             object: owned.label(),
-            keys: owned.keys.keys().cloned().collect(),
+            keys: owned.keys.keys().map(Key::to_string).collect(),
             revision: None,
             failure: removed.as_ref().err().map(|fault| fault.reason),
         });

@@ -120,7 +120,7 @@ impl Engine {
         }
         let answer = self.ports.sources.read(&sync.id, source, freshness).await;
         self.ports.audit.record(AuditEntry {
-            sync: sync.id.clone(),
+            sync: Some(sync.id.clone()),
             by: None,
             action: AuditAction::Read,
             object: format!("source {}", source.name),

@@ -149,11 +149,11 @@ impl Engine {
             }
         };
         self.ports.audit.record(AuditEntry {
-            sync: sync.clone(),
+            sync: Some(sync.clone()),
             by: None,
             action: AuditAction::Validate,
             object: format!("validator {}", validator.name),
-            keys: vec![validator.key.clone()],
+            keys: vec![validator.key.to_string()],
             revision: None,
             failure: match &verdict {
                 Verdict::Passed => None,

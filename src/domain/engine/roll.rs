@@ -269,7 +269,7 @@ impl Engine {
             .mark(&workload.id, &annotation, &intended.marker)
             .await;
         self.ports.audit.record(AuditEntry {
-            sync: request.sync.id.clone(),
+            sync: Some(request.sync.id.clone()),
             by: None,
             action: AuditAction::Restart,
             object: workload.id.to_string(),
