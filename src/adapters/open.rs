@@ -14,7 +14,7 @@ use penstock_domain::names::NamespaceName;
 use penstock_domain::ports::{Observation, Removal, Write, Written};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::{Reach, RemotePath};
-use penstock_domain::stores::{Capabilities, StoreObject};
+use penstock_domain::stores::{Capabilities, Quota, StoreObject};
 use penstock_domain::sync::{HostFileDestination, SourceOptions, ValidatedSource};
 
 use crate::providers::Reached;
@@ -169,6 +169,11 @@ pub trait OpenedStore: Send + Sync {
 
     /// How far the system's clock is ahead of ours, where an answer of it told the time.
     fn clock_ahead(&self) -> Option<SignedDuration> {
+        None
+    }
+
+    /// How much more the system may be asked, where an answer of it told.
+    fn quota(&self) -> Option<Quota> {
         None
     }
 

@@ -94,6 +94,13 @@ impl Registry {
         held.store.as_ref()?.clock_ahead()
     }
 
+    /// How much more an open store may be asked, where an answer of it told.
+    pub async fn quota(&self, store: &StoreObject) -> Option<Quota> {
+        let place = self.place(store);
+        let held = place.held.lock().await;
+        held.store.as_ref()?.quota()
+    }
+
     fn places(&self) -> MutexGuard<'_, HashMap<(NamespaceName, StoreReference), Arc<Place>>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,7 @@
 //! What a check-up asks of a cluster: facts, without a judgement.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -55,6 +57,19 @@ pub struct OperatorLease {
     pub seconds: i32,
 }
 
+/// An object that carries a label of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Belonging {
+    /// `Secret` or `ConfigMap`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Whether it is a record; else it is a target.
+    pub record: bool,
+    /// Whose it says it is.
+    pub owner: Option<String>,
+}
+
 /// Looks at a cluster. Changes nothing.
 #[async_trait]
 pub trait ClusterFacts: Send + Sync {
@@ -69,6 +84,12 @@ pub trait ClusterFacts: Send + Sync {
         &self,
         namespace: &NamespaceName,
     ) -> Result<Vec<OperatorDeployment>, Fault>;
+
+    /// The names of the SecretSyncs of a namespace.
+    async fn syncs(&self, namespace: &NamespaceName) -> Result<BTreeSet<String>, Fault>;
+
+    /// Objects of a namespace that carry a label of ours. Only their metadata are read.
+    async fn belongings(&self, namespace: &NamespaceName) -> Result<Vec<Belonging>, Fault>;
 
     /// The Leases in its namespace.
     async fn leases(&self, namespace: &NamespaceName) -> Result<Vec<OperatorLease>, Fault>;

@@ -288,6 +288,15 @@ impl Capability {
     }
 }
 
+/// What a store said last about how much more it may be asked, in the window that it counts by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Requests in a window.
+    pub limit: u64,
+    /// Requests that are left in this one.
+    pub remaining: u64,
+}
+
 /// What a store can do.
 pub type Capabilities = BTreeSet<Capability>;
 

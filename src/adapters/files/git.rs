@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use penstock_domain::fault::Fault;
 use tokio::process::Command;
 
 use super::failure::FileFailure;
@@ -54,6 +55,13 @@ pub(super) async fn check(real: &Path) -> Result<(), FileFailure> {
         Some(1) => Err(FileFailure::NotIgnored),
         _ => Err(FileFailure::GitSilent),
     }
+}
+
+/// Why a file would end up in a commit, if it would: git tracks it, does not ignore it, or does not say.
+pub async fn would_be_committed(path: &Path) -> Option<Fault> {
+    let real = path.canonicalize().ok()?;
+    let failure = check(&real).await.err()?;
+    Some(failure.fault(path.display().to_string()))
 }
 
 /// The exit status of one question.

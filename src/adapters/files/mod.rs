@@ -29,6 +29,7 @@ mod tests;
 pub use self::access::{FileAccess, GithubFiles};
 pub(crate) use self::bounded::MAX_FILE_BYTES;
 pub use self::failure::FileFailure;
+pub use self::git::would_be_committed;
 pub use self::record::FileRecords;
 pub use self::source::FileSources;
 pub use self::target::FileTargets;

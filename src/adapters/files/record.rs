@@ -63,6 +63,26 @@ impl FileRecords {
         self.folder.join(name + ENDING)
     }
 
+    /// Records in the folder that belong to none of `syncs`; none where there is no folder.
+    pub fn of_others<'a>(&self, syncs: impl Iterator<Item = &'a SyncId>) -> Vec<PathBuf> {
+        let known: Vec<PathBuf> = syncs.map(|sync| self.path(sync)).collect();
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return Vec::new();
+        };
+        let mut others: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| {
+                path.as_os_str()
+                    .as_encoded_bytes()
+                    .ends_with(ENDING.as_bytes())
+            })
+            .filter(|path| !known.contains(path))
+            .collect();
+        others.sort();
+        others
+    }
+
     fn make_folder(&self) -> Result<(), FileFailure> {
         let made = DirBuilder::new().mode(0o700).create(&self.folder);
         match made {

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use penstock_domain::secret::SecretValue;
-use penstock_domain::stores::{StoreLimits, StoreObject};
+use penstock_domain::stores::{Quota, StoreLimits, StoreObject};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -194,6 +194,7 @@ impl HttpLayer {
             target,
             gate: Gate::new(settings.limits),
             ahead: Mutex::default(),
+            quota: Mutex::default(),
             share: self.budget.share(settings.namespace),
         })
     }
@@ -376,6 +377,8 @@ pub struct HttpClient {
     gate: Gate,
     /// How far the server's clock is ahead of ours, by its last answer.
     ahead: Mutex<Option<SignedDuration>>,
+    /// What its last answer said about how much more it may be asked.
+    quota: Mutex<Option<Quota>>,
     share: BudgetShare,
 }
 
@@ -422,6 +425,25 @@ impl HttpClient {
         *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the server said last about how much more it may be asked, where it says so in the headers that most
+    /// servers have for it (`x-ratelimit-limit` and `x-ratelimit-remaining`).
+    pub fn quota(&self) -> Option<Quota> {
+        *self.quota.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_quota(&self, headers: &HeaderMap) {
+        let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+        let said = || {
+            Some(Quota {
+                limit: number("x-ratelimit-limit")?,
+                remaining: number("x-ratelimit-remaining")?,
+            })
+        };
+        if let Some(said) = said() {
+            *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+        }
+    }
+
     fn note_date(&self, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
@@ -438,6 +460,7 @@ impl HttpClient {
         let place = self.share.enter().await;
         let response = self.exchange(request).await?;
         self.note_date(response.headers());
+        self.note_quota(response.headers());
         let response = read(response, place).await?;
         if let Some(wait) = asked_pause(&response) {
             self.gate.pause(wait);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+use penstock_domain::stores::Quota;
 use zeroize::Zeroizing;
 
 use super::answer::{self, Rejection};
@@ -58,6 +60,16 @@ impl Client {
 
     pub(super) fn is_service_token(&self) -> bool {
         self.tokens.issuer().is_given()
+    }
+
+    /// How far the server's clock is ahead of ours.
+    pub(super) fn clock_ahead(&self) -> Option<SignedDuration> {
+        self.tokens.issuer().http.clock_ahead()
+    }
+
+    /// How much more the server may be asked.
+    pub(super) fn quota(&self) -> Option<Quota> {
+        self.tokens.issuer().http.quota()
     }
 
     /// Gives back what the login gave.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use penstock_domain::api::infisical::{Follow, InfisicalProvider};
 use penstock_domain::bundle::Snapshot;
 use penstock_domain::fault::Fault;
 use penstock_domain::items::{Item, ItemState};
 use penstock_domain::secret::SecretValue;
-use penstock_domain::stores::{Capabilities, Capability, Credentials, StoreObject};
+use penstock_domain::stores::{Capabilities, Capability, Credentials, Quota, StoreObject};
 use penstock_domain::sync::SourceOptions;
 
 use super::answer::Asked;
@@ -243,6 +244,14 @@ impl OpenedStore for InfisicalStore {
 
     async fn probe(&self, subject: &str) -> Result<Capabilities, StoreFailure> {
         self.look().await.map_err(|error| failure(&error, subject))
+    }
+
+    fn clock_ahead(&self) -> Option<SignedDuration> {
+        self.secrets.client().clock_ahead()
+    }
+
+    fn quota(&self) -> Option<Quota> {
+        self.secrets.client().quota()
     }
 
     fn items(&self) -> Option<&dyn OpenedItems> {

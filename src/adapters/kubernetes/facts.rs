@@ -1,13 +1,16 @@
 //! Facts about a cluster, for a check-up in a person's name.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use penstock_domain::checkup::{
-    Action, ClusterFacts, DefinitionState, OperatorDeployment, OperatorLease,
+    Action, Belonging, ClusterFacts, DefinitionState, OperatorDeployment, OperatorLease,
 };
 use penstock_domain::fault::Fault;
 use penstock_domain::names::NamespaceName;
+use penstock_domain::reserved::{MANAGED_LABEL, OWNER_ANNOTATION, RECORD_LABEL, TRUE};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -24,7 +27,8 @@ const VERSION_LABEL: &str = "app.kubernetes.io/version";
 
 /// Facts behind an API server.
 ///
-/// RBAC: `get` on `customresourcedefinitions`, `list` on `deployments` and `leases` of the operator's namespace.
+/// RBAC: `get` on `customresourcedefinitions`, `list` on `deployments` and `leases` of the operator's namespace, `list`
+/// on `secretsyncs`, `secrets` and `configmaps` of the namespace of SecretSyncs.
 #[derive(Clone)]
 pub struct KubernetesFacts {
     api: ApiServer,
@@ -46,6 +50,11 @@ struct AccessReview {
 struct AccessReviewStatus {
     #[serde(default)]
     allowed: bool,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: Metadata,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +152,54 @@ impl ClusterFacts for KubernetesFacts {
         listed
             .await
             .map_err(|failure| to_a_person(&failure, &subject))
+    }
+
+    async fn syncs(&self, namespace: &NamespaceName) -> Result<BTreeSet<String>, Fault> {
+        let listing = Listing {
+            resource: Resource::SecretSync,
+            namespace: Some(namespace),
+            selector: "",
+            fields: "",
+            metadata_only: true,
+        };
+        let listed = self
+            .api
+            .list(listing, |found: Named| Some(found.metadata.name));
+        let subject = format!("SecretSyncs of namespace {namespace}");
+        let names = listed.await;
+        names
+            .map(|names| names.into_iter().collect())
+            .map_err(|failure| to_a_person(&failure, &subject))
+    }
+
+    async fn belongings(&self, namespace: &NamespaceName) -> Result<Vec<Belonging>, Fault> {
+        let mut found = Vec::new();
+        for (resource, label) in [
+            (Resource::Secret, RECORD_LABEL),
+            (Resource::Secret, MANAGED_LABEL),
+            (Resource::ConfigMap, MANAGED_LABEL),
+        ] {
+            let selector = format!("{label}={TRUE}");
+            let listing = Listing {
+                resource,
+                namespace: Some(namespace),
+                selector: &selector,
+                fields: "",
+                metadata_only: true,
+            };
+            let listed = self.api.list(listing, |mut object: Named| {
+                Some(Belonging {
+                    kind: resource.kind(),
+                    record: label == RECORD_LABEL,
+                    owner: object.metadata.annotations.remove(OWNER_ANNOTATION),
+                    name: object.metadata.name,
+                })
+            });
+            let subject = format!("{}s of namespace {namespace}", resource.kind());
+            let listed = listed.await;
+            found.extend(listed.map_err(|failure| to_a_person(&failure, &subject))?);
+        }
+        Ok(found)
     }
 
     async fn leases(&self, namespace: &NamespaceName) -> Result<Vec<OperatorLease>, Fault> {

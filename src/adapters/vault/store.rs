@@ -11,7 +11,7 @@ use penstock_domain::fault::Fault;
 use penstock_domain::items::{Item, ItemState};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::RemotePath;
-use penstock_domain::stores::{Capabilities, Capability, Credentials, StoreObject};
+use penstock_domain::stores::{Capabilities, Capability, Credentials, Quota, StoreObject};
 use penstock_domain::sync::SourceOptions;
 
 use super::answer::KvVersion;
@@ -208,6 +208,10 @@ impl OpenedStore for VaultStore {
 
     fn clock_ahead(&self) -> Option<SignedDuration> {
         self.kv.client().session().transport().http.clock_ahead()
+    }
+
+    fn quota(&self) -> Option<Quota> {
+        self.kv.client().session().transport().http.quota()
     }
 
     fn items(&self) -> Option<&dyn OpenedItems> {

@@ -43,5 +43,5 @@ pub use self::live::{LiveSync, LiveSyncs, NoLiveSyncs};
 pub use self::ports::{AlwaysOpen, NoAudit, NoRecords, NoWorkloads};
 pub use self::progress::Told;
 pub use self::session::{Looked, Session, request};
-pub use self::touches::{Touch, Touches};
+pub use self::touches::{Touch, Touches, unencrypted_hosts};
 pub use self::variables::{ReadVariables, Variables};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 
 use penstock_domain::api::store::{Provider, System};
 use penstock_domain::names::NamespaceName;
@@ -409,6 +410,32 @@ fn hosts(spec: &Provider) -> Vec<String> {
     found
 }
 
+/// The hosts that a provider is asked at without TLS. This machine needs none to talk to itself.
+pub fn unencrypted_hosts(spec: &Provider) -> Vec<String> {
+    let mut found = Vec::new();
+    walk(&provider(spec), &mut |value| {
+        let address = value.as_str().filter(|text| text.starts_with("http://"));
+        found.extend(
+            address
+                .and_then(host_of)
+                .filter(|host| !is_loopback(host))
+                .map(str::to_owned),
+        );
+    });
+    found
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost"
+        || name
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
 fn provider(provider: &Provider) -> Value {
     serde_json::to_value(provider).unwrap_or_default()
 }
@@ -435,6 +462,20 @@ fn host_of(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_this_machine_is_asked_without_tls_and_without_a_word() {
+        for (host, own) in [
+            ("localhost:8200", true),
+            ("127.0.0.1", true),
+            ("[::1]:8200", true),
+            ("vault.example.com", false),
+            ("10.0.0.1:80", false),
+            ("localhost.example.com", false),
+        ] {
+            assert_eq!(is_loopback(host), own, "{host}");
+        }
+    }
 
     #[test]
     fn hosts_are_told_without_logins_and_paths() {

@@ -1,23 +1,28 @@
 //! `penstock doctor`: tries what the documents say, and looks at the cluster.
 
+use std::collections::BTreeSet;
 use std::error::Error;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use penstock_adapters::files::record::FOLDER;
+use penstock_adapters::files::{FileRecords, would_be_committed};
 use penstock_adapters::kubernetes::{ApiServer, ApiServerLimits, KubernetesFacts};
 use penstock_adapters::registry::Registry;
-use penstock_cli::arguments::{DoctorArguments, OverviewForm};
+use penstock_cli::arguments::{DoctorArguments, OverviewForm, RecordPlace};
 use penstock_cli::commands;
 use penstock_cli::commands::doctor::{
-    ClusterPlace, Diagnosis, Finding, checked_store, checked_sync, cluster,
+    ClusterPlace, Diagnosis, Finding, Grade, Tried, checked_store, checked_sync, cluster,
 };
 use penstock_cli::exit::{CommandError, Ending};
-use penstock_cli::local::{Invocation, Session, Variables};
+use penstock_cli::local::{Invocation, Session, Variables, unencrypted_hosts};
 use penstock_cli::output::Streams;
 use penstock_controller::{ClusterSettings, SystemClock, connect};
 use penstock_domain::names::NamespaceName;
 use penstock_domain::ports::Clock as _;
 use penstock_domain::stores::StoreProbe as _;
+use penstock_domain::sync::{Origin, ValidatedSync};
 use penstock_observability::hardening::harden_process;
 use penstock_observability::metrics::Metrics;
 use penstock_observability::panics::hide_panic_payloads;
@@ -63,6 +68,9 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> Result<Ending, Box<dyn Erro
             let world = World::open(given, invocation).await?;
             let findings = documents(&world.session, &world.registry).await;
             diagnosis.findings.extend(findings);
+            let place = arguments.state.record.as_ref();
+            let left = left_records(&world.session.invocation, place);
+            diagnosis.findings.extend(left);
             world.close().await;
         }
         if arguments.looks_at_cluster() {
@@ -80,13 +88,62 @@ async fn documents(session: &Session, registry: &Arc<Registry>) -> Vec<Finding> 
         let begin = Instant::now();
         let outcome = registry.check(&document.object).await;
         let took = begin.elapsed();
-        let ahead = registry.clock_ahead(&document.object).await;
-        findings.extend(checked_store(reference, &outcome, (took, ahead)));
+        let tried = Tried {
+            took,
+            ahead: registry.clock_ahead(&document.object).await,
+            quota: registry.quota(&document.object).await,
+            unencrypted: unencrypted_hosts(&document.object.provider),
+        };
+        findings.extend(checked_store(reference, &outcome, &tried));
     }
     let looked = session.look_at_all(&[]).await;
     let report = session.report(&looked).await;
     findings.extend(report.syncs.iter().flat_map(checked_sync));
+    for chosen in &session.invocation.syncs {
+        findings.extend(files(&chosen.sync).await);
+    }
     findings
+}
+
+/// Files that are read, and would end up in a commit. Those that are written are looked at where they are planned.
+async fn files(sync: &ValidatedSync) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for source in &sync.sources {
+        let Origin::File { place, .. } = &source.origin else {
+            continue;
+        };
+        if let Some(fault) = would_be_committed(&place.folder.join(&place.path)).await {
+            findings.push(Finding {
+                grade: Grade::Notice,
+                ..Finding::fault(&fault)
+            });
+        }
+    }
+    findings
+}
+
+/// Records in folders that belong to no SecretSync of the documents.
+fn left_records(invocation: &Invocation, place: Option<&RecordPlace>) -> Vec<Finding> {
+    let folders: BTreeSet<PathBuf> = match place {
+        Some(RecordPlace::Folder(folder)) => [folder.clone()].into(),
+        None => invocation
+            .syncs
+            .iter()
+            .map(|chosen| chosen.sync.folder.join(FOLDER))
+            .collect(),
+        Some(RecordPlace::None | RecordPlace::Cluster | RecordPlace::Store(_)) => BTreeSet::new(),
+    };
+    let known = || invocation.syncs.iter().map(|chosen| &chosen.sync.id);
+    let left = folders
+        .into_iter()
+        .flat_map(|folder| FileRecords::new(folder).of_others(known()));
+    left.map(|path| {
+        let message = "it is the record of a SecretSync that is not among the documents";
+        let advice =
+            "Name its document by another `-f`; if there is none any more, delete the file";
+        Finding::notice(path.display().to_string(), message, advice)
+    })
+    .collect()
 }
 
 async fn look_at_cluster(arguments: &DoctorArguments) -> Result<Vec<Finding>, OpenWorld> {

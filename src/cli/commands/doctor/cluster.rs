@@ -8,6 +8,7 @@ use penstock_domain::checkup::{
 use penstock_domain::names::NamespaceName;
 
 use super::finding::Finding;
+use super::orphans::orphans;
 
 /// What people do to SecretSyncs.
 const ACTIONS: [(&str, &str); 4] = [
@@ -56,6 +57,7 @@ pub async fn cluster(facts: &dyn ClusterFacts, place: &ClusterPlace) -> Vec<Find
         Ok(found) => findings.push(led(&found, place)),
         Err(fault) => findings.push(Finding::fault(&fault)),
     }
+    findings.extend(orphans(facts, &place.namespace).await);
     findings
 }
 

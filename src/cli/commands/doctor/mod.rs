@@ -3,10 +3,11 @@
 mod cluster;
 mod documents;
 mod finding;
+mod orphans;
 
 #[cfg(test)]
 mod tests;
 
 pub use self::cluster::{ClusterPlace, cluster};
-pub use self::documents::{checked_store, checked_sync};
+pub use self::documents::{Tried, checked_store, checked_sync};
 pub use self::finding::{Diagnosis, Finding, Grade};

@@ -1,16 +1,17 @@
 //! Findings and how they are printed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use penstock_domain::checkup::{
-    Action, ClusterFacts, DefinitionState, OperatorDeployment, OperatorLease,
+    Action, Belonging, ClusterFacts, DefinitionState, OperatorDeployment, OperatorLease,
 };
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::{NamespaceName, ObjectName};
-use penstock_domain::stores::{Capabilities, Capability};
+use penstock_domain::stores::{Capabilities, Capability, Quota};
 use penstock_domain::sync::{StoreKind, StoreReference};
 
 use super::*;
@@ -45,6 +46,31 @@ impl ClusterFacts for Facts {
             available: if self.well { 2 } else { 0 },
             version: Some("0.1.0".to_owned()),
         }])
+    }
+
+    async fn syncs(&self, _: &NamespaceName) -> Result<BTreeSet<String>, Fault> {
+        Ok(BTreeSet::from(["shop".to_owned()]))
+    }
+
+    async fn belongings(&self, _: &NamespaceName) -> Result<Vec<Belonging>, Fault> {
+        let one = |kind, name: &str, record, owner: Option<&str>| Belonging {
+            kind,
+            name: name.to_owned(),
+            record,
+            owner: owner.map(str::to_owned),
+        };
+        let mut found = vec![
+            one("Secret", "penstock-record-shop", true, None),
+            one("Secret", "penstock-record1-shop", true, None),
+            one("Secret", "shop", false, Some("i-1/prod/shop")),
+            one("Secret", "common", false, Some("shared")),
+            one("Secret", "elsewhere", false, Some("i-1/other/gone")),
+        ];
+        if !self.well {
+            found.push(one("Secret", "penstock-record-gone", true, None));
+            found.push(one("ConfigMap", "left", false, Some("i-1/prod/gone")));
+        }
+        Ok(found)
     }
 
     async fn leases(&self, _: &NamespaceName) -> Result<Vec<OperatorLease>, Fault> {
@@ -110,13 +136,31 @@ fn a_store_is_judged_by_login_time_and_clock() {
         "SecretStore openbao",
         "cannot be reached",
     ));
-    let quick = Duration::from_millis(12);
-    let skew = |seconds| Some(SignedDuration::from_secs(seconds));
+    let tried = |seconds: Option<i64>| Tried {
+        took: Duration::from_millis(12),
+        ahead: seconds.map(SignedDuration::from_secs),
+        ..Tried::default()
+    };
+    let quota = |limit, remaining| Tried {
+        quota: Some(Quota { limit, remaining }),
+        ..tried(None)
+    };
+    let slow = Tried {
+        took: Duration::from_secs(3),
+        ..Tried::default()
+    };
+    let plain = Tried {
+        unencrypted: vec!["vault.example.com:8200".to_owned()],
+        ..tried(None)
+    };
     let findings = [
-        checked_store(&store, &can, (quick, skew(1))),
-        checked_store(&store, &can, (Duration::from_secs(3), None)),
-        checked_store(&store, &can, (quick, skew(-90))),
-        checked_store(&store, &cannot, (quick, None)),
+        checked_store(&store, &can, &tried(Some(1))),
+        checked_store(&store, &can, &slow),
+        checked_store(&store, &can, &tried(Some(-90))),
+        checked_store(&store, &can, &quota(200, 199)),
+        checked_store(&store, &can, &quota(200, 20)),
+        checked_store(&store, &can, &plain),
+        checked_store(&store, &cannot, &tried(None)),
     ];
     let diagnosis = Diagnosis {
         findings: findings.concat(),

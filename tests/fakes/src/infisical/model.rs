@@ -215,6 +215,8 @@ pub struct Behaviour {
     pub throttle: Option<u64>,
     /// A throttled answer says so in headers, too.
     pub limit_headers: bool,
+    /// Answers tell in headers how many of so many requests are left (`@fastify/rate-limit`).
+    pub quota: Option<(u64, u64)>,
     /// Expired tokens are refused by the JWT library, and not by a look at the token's row.
     pub expires_in_jwt: bool,
     /// Access tokens are good for nothing: they are bound to other addresses.
@@ -236,6 +238,7 @@ impl Default for Behaviour {
             outage: None,
             throttle: None,
             limit_headers: true,
+            quota: None,
             expires_in_jwt: false,
             refuses_tokens: false,
             approval: false,

@@ -11,7 +11,16 @@ pub(super) fn answer(model: &mut Model, request: &Request, body: &[u8]) -> Reply
         return throttled(seconds, model.behaviour.limit_headers);
     }
     match model.behaviour.outage.clone() {
-        None => route(model, request, body).unwrap_or_else(|refusal| refusal),
+        None => {
+            let reply = route(model, request, body).unwrap_or_else(|refusal| refusal);
+            match model.behaviour.quota {
+                None => reply,
+                Some((limit, remaining)) => reply
+                    .header("x-ratelimit-limit", limit.to_string())
+                    .header("x-ratelimit-remaining", remaining.to_string())
+                    .header("x-ratelimit-reset", "42"),
+            }
+        }
         Some(Outage::Stumbles(status)) => stumbled(status),
         Some(Outage::Proxy(status, body)) => {
             Reply::new(status, body).header("content-type", "text/html")
