@@ -19,7 +19,7 @@ use penstock_domain::names::{Key, NamespaceName, ObjectName, SyncId};
 use penstock_domain::ports::{Freshness, Sources};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::{AskingNamespace, authorise};
-use penstock_domain::stores::{Capabilities, DataKind, StoreObject, StoreProbe};
+use penstock_domain::stores::{Capabilities, DataKind, Quota, StoreObject, StoreProbe};
 use penstock_domain::sync::{Origin, StoreKind, StoreReference, ValidatedSource};
 use tokio::time::Instant;
 

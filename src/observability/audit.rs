@@ -200,7 +200,7 @@ fn write_entries(entries: &Receiver<Box<[u8]>>, output: Box<dyn Write + Send>, m
 mod tests {
     use penstock_domain::audit::AuditAction;
     use penstock_domain::conditions::Reason;
-    use penstock_domain::names::{Key, NamespaceName, ObjectName, SyncId};
+    use penstock_domain::names::{NamespaceName, ObjectName, SyncId};
 
     use super::*;
 

@@ -5,6 +5,7 @@
 
 mod content;
 mod goblin;
+mod help;
 mod killed;
 mod leaks;
 mod memory;

@@ -149,6 +149,8 @@ Examples:
 
 /// What stands below the help of `penstock explain`.
 const EXPLAIN_HELP: &str = "\
+Exit status: 0 explained, 1 something is wrong, 64 the arguments are wrong.
+
 Example:
   penstock explain panbot -n prod";
 
@@ -176,11 +178,15 @@ const SUSPEND_HELP: &str = "\
 What is already in targets stays. It changes `spec.suspend`: where a GitOps tool owns the SecretSync, it may change it
 back, so say it there, too.
 
+Exit status: 0 suspended, 1 something is wrong, 64 the arguments are wrong.
+
 Example:
   penstock suspend panbot -n prod";
 
 /// What stands below the help of `penstock resume`.
 const RESUME_HELP: &str = "\
+Exit status: 0 it goes on, 1 something is wrong, 64 the arguments are wrong.
+
 Example:
   penstock resume panbot -n prod";
 
@@ -198,5 +204,7 @@ Examples:
 
 /// What stands below the help of `penstock history`.
 const HISTORY_HELP: &str = "\
+Exit status: 0 listed, 1 something is wrong, 64 the arguments are wrong.
+
 Example:
   penstock history panbot -n prod";

@@ -54,6 +54,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs the operator in, or against, a Kubernetes cluster.
+    #[command(after_help = RUN_HELP)]
     Run(Box<RunArguments>),
     /// Shows what a sync would do, key by key, without doing it.
     #[command(after_help = PLAN_HELP)]
@@ -80,15 +81,47 @@ pub enum Command {
     #[command(after_help = doctor::DOCTOR_HELP)]
     Doctor(Box<DoctorArguments>),
     /// Prints the CustomResourceDefinitions, for `kubectl apply --server-side -f -`.
+    #[command(after_help = CRD_HELP)]
     Crd,
     /// Prints the version, and the API versions that it serves.
+    #[command(after_help = VERSION_HELP)]
     Version,
     /// Prints a completion script for a shell.
+    #[command(after_help = COMPLETIONS_HELP)]
     Completions {
         /// The shell.
         shell: Shell,
     },
 }
+
+/// What stands below the help of `penstock run`.
+const RUN_HELP: &str = "\
+Exit status: 0 stopped by a signal, 1 something is wrong, 64 the arguments are wrong.
+
+Examples:
+  penstock run --namespaces shop,panbot
+  penstock run --context kind-dev --namespaces dev --leader-election=false";
+
+/// What stands below the help of `penstock crd`.
+const CRD_HELP: &str = "\
+Exit status: 0 printed, 1 something is wrong, 64 the arguments are wrong.
+
+Example:
+  penstock crd | kubectl apply --server-side -f -";
+
+/// What stands below the help of `penstock version`.
+const VERSION_HELP: &str = "\
+Exit status: 0 printed, 1 something is wrong, 64 the arguments are wrong.
+
+Example:
+  penstock version";
+
+/// What stands below the help of `penstock completions`.
+const COMPLETIONS_HELP: &str = "\
+Exit status: 0 printed, 1 something is wrong, 64 the arguments are wrong.
+
+Example:
+  penstock completions bash > /etc/bash_completion.d/penstock";
 
 /// What stands below the help of `penstock plan`.
 const PLAN_HELP: &str = "\
@@ -118,8 +151,10 @@ Examples:
 
 /// What stands below the help of `penstock exec`.
 const EXEC_HELP: &str = "\
-penstock becomes the command: signals reach it, and its exit status is the one you see. The keys win over variables of
-the same name that the process has. Before that: 1 something is wrong, 126 the command cannot be run, 127 there is none.
+penstock becomes the command: signals reach it, and the keys win over variables of the same name that the process has.
+
+Exit status: that of the command. Before it begins: 1 something is wrong, 126 the command cannot be run, 127 there is
+none, 64 the arguments are wrong.
 
 Examples:
   penstock exec -f penstock.yaml -- ./server --port 8080
@@ -152,10 +187,21 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, c
     let name = arguments.first().map(Path::new).and_then(Path::file_stem);
     let mut command = definition();
     if name.is_some_and(|name| name == PLUGIN) {
-        command = command.bin_name("kubectl penstock");
+        command = command
+            .bin_name("kubectl penstock")
+            .mut_subcommands(with_examples_of_the_plugin);
     }
     let matches = command.try_get_matches_from(arguments)?;
     Ok(Arguments::from_arg_matches(&matches)?.command)
+}
+
+/// The examples of a verb, as they are typed where kubectl has us as a plugin.
+fn with_examples_of_the_plugin(verb: clap::Command) -> clap::Command {
+    let Some(help) = verb.get_after_help() else {
+        return verb;
+    };
+    let help = help.to_string();
+    verb.after_help(help.replace("  penstock ", "  kubectl penstock "))
 }
 
 /// The whole command, for what is generated from it.

@@ -144,3 +144,45 @@ fn every_flag_is_explained_and_has_a_variable() {
         );
     }
 }
+
+/// The verbs, each with its help as `--help` prints it.
+fn reference() -> Vec<(String, String)> {
+    let mut all = definition().term_width(100);
+    all.build();
+    let verbs = all
+        .get_subcommands()
+        .filter(|verb| verb.get_name() != "help");
+    verbs
+        .map(|verb| {
+            let name = verb.get_name().to_owned();
+            let help = verb.clone().term_width(100).render_long_help();
+            (name, help.to_string())
+        })
+        .collect()
+}
+
+#[test]
+fn every_verb_shows_an_example_and_tells_how_it_may_end() {
+    for (name, help) in reference() {
+        let example = format!("\n  penstock {name}");
+        let piped = format!("| penstock {name}");
+        assert!(
+            help.contains(&example) || help.contains(&piped),
+            "{name}: {help}"
+        );
+        assert!(help.contains("Exit status:"), "{name}: {help}");
+        assert!(
+            help.contains("64 the") || help.contains("64 the\narguments"),
+            "{name}: {help}"
+        );
+    }
+}
+
+#[test]
+fn the_reference_of_all_verbs_is_what_was_looked_at() {
+    let all: Vec<String> = reference()
+        .into_iter()
+        .map(|(name, help)| format!("# penstock {name}\n\n{}\n", help.trim_end()))
+        .collect();
+    insta::assert_snapshot!("reference", all.join("\n"));
+}
