@@ -31,7 +31,7 @@ impl Invocation {
                 self.reach("--record", &namespace, &entry.store)?;
             }
             let touch = format!("{}, {}", entry.store, record.to_text());
-            self.touches.0.insert(Touch::Record(touch));
+            self.touches.add(Touch::Record(touch));
         }
         if let Some(KeyOrigin::Store(entry)) = &state.key {
             self.reach("--key", namespace, &entry.store)?;
@@ -74,7 +74,7 @@ impl Invocation {
             &self.secrets,
             &self.operator_namespace,
         )?;
-        self.touches.0.extend(touches.0);
+        self.touches.join(touches);
         Ok(())
     }
 

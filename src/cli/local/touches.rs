@@ -97,6 +97,17 @@ impl Touches {
         self.targets.clear();
     }
 
+    /// Adds one thing that is touched for what is read or remembered.
+    pub(super) fn add(&mut self, touch: Touch) {
+        self.sources.insert(touch);
+    }
+
+    /// Adds all of `others`.
+    pub(super) fn join(&mut self, others: Self) {
+        self.sources.extend(others.sources);
+        self.targets.extend(others.targets);
+    }
+
     /// Whether a cluster is among it, and not only its stores.
     pub fn cluster(&self) -> bool {
         let mut touches = self.targets.iter();
