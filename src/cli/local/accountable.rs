@@ -35,11 +35,21 @@ impl Audit for ByUser {
     }
 }
 
+/// What a person is shown of what is read.
+enum Shown {
+    /// No value.
+    Nothing,
+    /// The value of one key.
+    One(String),
+    /// All of them.
+    All,
+}
+
 /// Items of stores, with one entry for every read and every write.
 pub struct AccountableItems<'a> {
     items: &'a dyn StoreItems,
     trail: &'a dyn Audit,
-    reveals: Option<Option<String>>,
+    shown: Shown,
 }
 
 impl<'a> AccountableItems<'a> {
@@ -48,14 +58,14 @@ impl<'a> AccountableItems<'a> {
         Self {
             items,
             trail,
-            reveals: None,
+            shown: Shown::Nothing,
         }
     }
 
     /// What is read is shown to a person: one key, or all of them.
     #[must_use]
     pub fn revealing(mut self, key: Option<&str>) -> Self {
-        self.reveals = Some(key.map(str::to_owned));
+        self.shown = key.map_or(Shown::All, |key| Shown::One(key.to_owned()));
         self
     }
 
@@ -82,10 +92,10 @@ impl StoreItems for AccountableItems<'_> {
     async fn read(&self, place: &ItemPlace) -> Result<Item, Fault> {
         let item = self.items.read(place).await;
         let names = item.iter().flat_map(|item| item.keys.keys());
-        let (action, keys) = match &self.reveals {
-            None => (AuditAction::Read, names.cloned().collect()),
-            Some(None) => (AuditAction::Reveal, names.cloned().collect()),
-            Some(Some(key)) => (
+        let (action, keys) = match &self.shown {
+            Shown::Nothing => (AuditAction::Read, names.cloned().collect()),
+            Shown::All => (AuditAction::Reveal, names.cloned().collect()),
+            Shown::One(key) => (
                 AuditAction::Reveal,
                 names.filter(|name| *name == key).cloned().collect(),
             ),
