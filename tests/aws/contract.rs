@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -54,22 +55,22 @@ impl Sources for Extracting {
     }
 }
 
-struct World<'a> {
-    moto: &'a Moto,
+struct World {
+    moto: Arc<Moto>,
     kind: Kind,
     /// Places of one case are not those of another.
     case: &'static str,
     sources: Extracting,
 }
 
-impl World<'_> {
+impl World {
     fn name(&self, place: &str) -> String {
         format!("{}/{place}", self.case)
     }
 }
 
 #[async_trait]
-impl SourceWorld for World<'_> {
+impl SourceWorld for World {
     fn sources(&self) -> &dyn Sources {
         &self.sources
     }
@@ -112,10 +113,11 @@ async fn the_contract_holds(kind: Kind) -> Outcome {
     let Some(moto) = Moto::start().await? else {
         return Ok(());
     };
+    let moto = Arc::new(moto);
     let mut broken = Vec::new();
     for case in CASES {
         let world = World {
-            moto: &moto,
+            moto: Arc::clone(&moto),
             kind,
             case: case.name,
             sources: Extracting(registry(&moto, kind)),

@@ -1,4 +1,9 @@
 //! The stores of AWS against moto, an emulator that other people have written.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "support of tests: what is broken here ends the test"
+)]
 
 mod contract;
 mod reading;

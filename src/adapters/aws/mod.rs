@@ -21,6 +21,8 @@ pub(crate) mod settings;
 mod signature;
 mod sts;
 mod surroundings;
-#[cfg(all(test, feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
+#[cfg(test)]
+#[cfg(feature = "aws-secrets-manager")]
+#[cfg(feature = "aws-parameter-store")]
 pub(crate) mod tests;
 pub(crate) mod value;

@@ -373,8 +373,8 @@ async fn a_tenants_store_never_gets_the_operators_identity() {
         }),
         ..AwsAuth::default()
     });
-    for object in [anonymous, claiming, credentials, profile] {
-        assert!(open_and_read(&object, tempting()).await.is_err());
+    for object in [&anonymous, &claiming, &credentials, &profile] {
+        assert!(open_and_read(object, tempting()).await.is_err());
     }
     assert!(fake.server().seen().is_empty());
     // And the identity is a good one.

@@ -14,7 +14,9 @@
 
 mod parameters;
 mod store;
-#[cfg(all(test, feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
+#[cfg(test)]
+#[cfg(feature = "aws-secrets-manager")]
+#[cfg(feature = "aws-parameter-store")]
 mod tests;
 mod wire;
 

@@ -18,7 +18,9 @@
 mod remembered;
 mod secrets;
 mod store;
-#[cfg(all(test, feature = "aws-secrets-manager", feature = "aws-parameter-store"))]
+#[cfg(test)]
+#[cfg(feature = "aws-secrets-manager")]
+#[cfg(feature = "aws-parameter-store")]
 mod tests;
 mod wire;
 

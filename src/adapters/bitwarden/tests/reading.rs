@@ -61,6 +61,7 @@ async fn each_kind_of_item_has_its_usual_value() {
     assert_eq!(lines(&keys), ["app ssh=ssh-ed25519 AAAA"]);
 }
 
+#[expect(clippy::too_many_lines, reason = "one item with every kind of field")]
 #[tokio::test]
 async fn one_item_is_its_fields_and_a_field_is_one_value() {
     let lab = Lab::new().await;
@@ -332,7 +333,7 @@ async fn what_cannot_be_read_is_told_only_where_it_lies() {
             |data| {
                 data["login"]["password"] = json!(
                     "2.EBESExQVFhcYGRobHB0eHw==|1zdeJ/hdKUwEADHS4nJnIA==|WykyjIIYiwRcguDgZEBhZDWtHbxiKc4XCxXSzmXXmfA="
-                )
+                );
             },
             FaultClass::Unavailable,
         ),
@@ -345,7 +346,7 @@ async fn what_cannot_be_read_is_told_only_where_it_lies() {
             "stripped",
             |data| {
                 data["login"]["password"] =
-                    json!("0.EBESExQVFhcYGRobHB0eHw==|1zdeJ/hdKUwEADHS4nJnIA==")
+                    json!("0.EBESExQVFhcYGRobHB0eHw==|1zdeJ/hdKUwEADHS4nJnIA==");
             },
             FaultClass::Invalid,
         ),
