@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use penstock_testbed::{Failure, free_port};
+use penstock_testbed::{Failure, free_port, install_cryptography};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -27,6 +27,7 @@ impl Moto {
         let Some(folder) = python_package(PACKAGE).await? else {
             return Ok(None);
         };
+        install_cryptography();
         let port = free_port()?;
         let process = Command::new("python3")
             .args(["-I", "-c", SCRIPT])

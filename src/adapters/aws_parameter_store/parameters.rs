@@ -141,7 +141,7 @@ impl Parameters {
             Some(Version::Number(number)) => parameter.version == number,
             _ => true,
         };
-        if parameter.name == name && versioned {
+        if rootless(&parameter.name) == rootless(name) && versioned {
             Ok(parameter)
         } else {
             Err(unbelievable(&selector))
@@ -227,10 +227,15 @@ fn entry(parameter: &Parameter, field: Option<&str>) -> Result<SourceEntry, AwsE
     })
 }
 
+/// A name of one segment is the same parameter with a slash before it and without.
+fn rootless(name: &str) -> &str {
+    name.strip_prefix('/').unwrap_or(name)
+}
+
 /// Whether a parameter may be answered for the path. What lies elsewhere was not asked for, and whoever answers it
 /// answers another question.
 fn is_inside(name: &str, folder: Folder<'_>) -> bool {
-    let name = name.strip_prefix('/').unwrap_or(name);
+    let name = rootless(name);
     let prefix = folder.path.to_text();
     let below = if prefix.is_empty() {
         Some(name)

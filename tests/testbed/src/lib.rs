@@ -73,7 +73,7 @@ pub use tools::{
 pub use usage::{Usage, UsageError};
 
 /// Chooses the TLS provider of this process, once; reqwest has none of its own.
-fn install_cryptography() {
+pub fn install_cryptography() {
     // An error means that it was chosen before.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
 }
