@@ -22,6 +22,8 @@ use crate::session::{Grant, Issuer, Renewal, Token, lease};
 
 /// What a token is for.
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// Whom an assertion is for, wherever it is sent: Google's own libraries name nobody else.
+const AUDIENCE: &str = "https://oauth2.googleapis.com/token";
 /// How long an assertion is good, in seconds; Google takes an hour at most.
 const ASSERTION_SECONDS: i64 = 600;
 /// How long an impersonation lasts.
@@ -32,8 +34,6 @@ pub(super) struct Login {
     pub(super) method: Method,
     /// Where keys and refresh tokens go.
     pub(super) oauth2: HttpClient,
-    /// The address of it, which an assertion names.
-    pub(super) oauth2_address: String,
     /// Where tokens are exchanged.
     pub(super) sts: HttpClient,
     /// Where a service account is impersonated.
@@ -45,7 +45,7 @@ pub(super) struct Login {
 struct Claims<'a> {
     iss: &'a str,
     scope: &'a str,
-    aud: String,
+    aud: &'static str,
     iat: i64,
     exp: i64,
 }
@@ -66,7 +66,7 @@ impl Login {
         let claims = Claims {
             iss: email,
             scope: SCOPE,
-            aud: format!("{}/token", self.oauth2_address.trim_end_matches('/')),
+            aud: AUDIENCE,
             iat: now,
             exp: now + ASSERTION_SECONDS,
         };

@@ -44,7 +44,6 @@ impl GcpStore {
         let addresses = &settings.addresses;
         let login = Login {
             oauth2: client("oauth2", &addresses.oauth2)?,
-            oauth2_address: addresses.oauth2.clone(),
             sts: client("sts", &addresses.sts)?,
             iam_credentials: client("iamCredentials", &addresses.iam_credentials)?,
             credentials: Arc::clone(credentials),

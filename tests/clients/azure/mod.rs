@@ -1,11 +1,8 @@
 //! Microsoft's own Python clients against our stand-in: they follow its challenge, sign, write, page, delete and read
 //! the errors, so that stand-in and client agree with somebody who knows the real service.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use penstock_fakes::azure::{Application, Rights};
+use penstock_fakes::azure::{Application, Rights, thumbprints};
 use penstock_fakes::{FakeAzure, Listen, new_key};
-use sha2::{Digest as _, Sha256};
 
 use super::{Outcome, python, python_packages};
 
@@ -24,10 +21,11 @@ async fn the_official_clients_work_against_the_stand_in() -> Outcome {
     let certificate = parameters.self_signed(&pair)?;
     let tenant = {
         let mut model = fake.model();
-        let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(certificate.der()));
         let application = Application {
             secrets: ["secret-1".to_owned()].into(),
-            certificates: [(thumbprint, public)].into(),
+            certificates: thumbprints(certificate.der())
+                .map(|thumbprint| (thumbprint, public.clone()))
+                .into(),
             ..Application::default()
         };
         model.applications.insert(CLIENT.to_owned(), application);

@@ -67,9 +67,15 @@ fn asserted(
         return Ok(());
     }
     let said = jwt::peek(assertion);
+    // Microsoft's own libraries name a certificate by its SHA-1, in the header of old.
     let thumbprint = said
         .as_ref()
-        .map(|said| Said::text(&said.header, "x5t#S256"))
+        .map(|said| {
+            // Written with padding by some.
+            let name = |name: &str| Said::text(&said.header, name).trim_end_matches('=');
+            [name("x5t#S256"), name("x5t")]
+        })
+        .and_then(|names| names.into_iter().find(|name| !name.is_empty()))
         .unwrap_or_default();
     if thumbprint.is_empty() {
         return Err(oauth(401, "invalid_client", 700_213));

@@ -15,7 +15,7 @@ mod secrets;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use model::{Application, Behaviour, Model, Rights, Secret, Version};
+pub use model::{Application, Behaviour, Model, Rights, Secret, Version, thumbprints};
 
 use crate::server::{Handler, Listen, Reply, Request, Server, StartServer};
 

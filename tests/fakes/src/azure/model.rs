@@ -55,7 +55,7 @@ pub struct Application {
     pub secrets: BTreeSet<String>,
     /// Client secrets that have expired.
     pub expired: BTreeSet<String>,
-    /// Public keys (DER) of its certificates, by the certificates' SHA-256 in base64url.
+    /// Public keys (DER) of its certificates, by the certificates' thumbprints: see [`thumbprints`].
     pub certificates: BTreeMap<String, Vec<u8>>,
     /// Tokens that its federated credentials take.
     pub federated: BTreeSet<String>,
@@ -70,6 +70,16 @@ pub struct Rights {
     pub list: bool,
     /// Write, delete, recover, purge.
     pub set: bool,
+}
+
+/// What a certificate (DER) is found by: its SHA-256 and its SHA-1, in base64url.
+pub fn thumbprints(certificate: &[u8]) -> [String; 2] {
+    use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    [&SHA256, &SHA1_FOR_LEGACY_USE_ONLY]
+        .map(|algorithm| URL_SAFE_NO_PAD.encode(digest(algorithm, certificate)))
 }
 
 impl Rights {

@@ -8,6 +8,9 @@ use crate::jwt::{self, Said};
 use crate::server::{Reply, Request};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
+const SCOPE_OF_IAM: &str = "https://www.googleapis.com/auth/iam";
+/// Whom an assertion must be for, wherever it arrives.
+const AUDIENCE: &str = "https://oauth2.googleapis.com/token";
 const HOUR: i64 = 3600;
 
 fn form(request: &Request, body: &[u8]) -> Result<Vec<(String, String)>, Reply> {
@@ -64,7 +67,7 @@ fn asserted(model: &Model, assertion: &str) -> Result<String, Reply> {
         .ok_or_else(|| refused("Invalid JWT Signature."))?;
     let said = jwt::verify(assertion, key).filter(|said| said.header["alg"] == "RS256");
     let said = said.ok_or_else(|| refused("Invalid JWT Signature."))?;
-    if Said::text(&said.claims, "aud") != format!("{}/token", model.address) {
+    if Said::text(&said.claims, "aud") != AUDIENCE {
         return Err(refused("Invalid JWT: Failed audience check."));
     }
     if !said.is_timely(HOUR) {
@@ -98,8 +101,11 @@ pub(super) fn sts(model: &mut Model, request: &Request, body: &[u8]) -> Result<R
             "urn:ietf:params:oauth:token-type:access_token",
         ),
         ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
-        ("scope", SCOPE),
     ];
+    // Who goes on to impersonate asks for less.
+    if ![SCOPE, SCOPE_OF_IAM].contains(&field(&fields, "scope")) {
+        return Err(oauth(400, "invalid_scope", "Invalid OAuth scope."));
+    }
     for (name, value) in wanted {
         if field(&fields, name) != value {
             let description = format!("Invalid value for {name}.");

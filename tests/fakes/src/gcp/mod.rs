@@ -39,7 +39,6 @@ impl FakeGcp {
         let state = Arc::new(Shared(Mutex::new(Model::default())));
         let handler: Arc<dyn Handler> = Arc::clone(&state) as _;
         let server = Server::start(listen, 0, handler).await?;
-        state.lock().address = server.address();
         Ok(Self { server, state })
     }
 

@@ -169,8 +169,6 @@ impl Default for Behaviour {
 /// All of it.
 #[derive(Debug, Default)]
 pub struct Model {
-    /// Where it is reached; assertions must be for it.
-    pub address: String,
     /// The secrets, by their ids.
     pub secrets: BTreeMap<Place, BTreeMap<String, Secret>>,
     /// Service accounts, by their addresses.
