@@ -168,7 +168,8 @@ const RETRY_HELP: &str = "\
 A content that a validator has rejected stays rejected, also when the sources come back to it. This lifts the rejection
 once: after somebody has paid a bill, or lifted a lock, say.
 
-Exit status: as that of `penstock refresh`.
+Exit status: 0 asked for (with --wait: read, and ready), 2 with --wait: read, and not ready, 1 something is wrong, 64 the
+arguments are wrong.
 
 Example:
   penstock retry panbot -n prod --wait";
