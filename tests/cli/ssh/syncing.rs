@@ -19,7 +19,7 @@ async fn a_first_sync_makes_the_file_for_its_owner_alone_and_a_second_touches_no
     assert_eq!(corner.names(), [""; 0], "a plan writes nothing");
 
     corner.stage.penstock("sync -f app.yaml -q").ended(0);
-    let expected = format!("A={}\nB=\"two words\"\n", marker("a"));
+    let expected = format!("A={}\nB='two words'\n", marker("a"));
     assert_eq!(corner.read(".env"), Some(expected));
     assert_eq!(corner.mode(".env"), 0o600);
     assert_eq!(corner.names(), [".env"], "nothing is left beside it");
