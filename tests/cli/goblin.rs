@@ -68,7 +68,7 @@ async fn goblins_tenants_are_read_from_bitwarden_into_their_env_files() -> Resul
     // The wrong password is told, and nothing is touched.
     let stage = stage.with("BW_PASSWORD", "wrong");
     let run = stage.penstock("sync -f goblin.yaml -q");
-    assert!(run.stderr.contains("master password"), "{run}");
+    assert!(run.to_string().contains("master password"), "{run}");
     assert_eq!(stage.read("goblin.dev.env").unwrap_or_default(), dev);
     Ok(())
 }

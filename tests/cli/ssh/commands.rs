@@ -72,11 +72,12 @@ async fn a_command_that_fails_is_told_and_stays_due() -> Outcome {
     let corner = Corner::new(host);
     let then = then(
         &corner,
-        "echo hunter2-printed && echo x >> ran && test -e ready",
+        "echo $((21*2))printed && echo x >> ran && test -e ready",
     );
     corner.documents(&[("A", "1")], &then);
     let run = corner.stage.penstock(SYNC).ended(1);
     assert!(run.to_string().contains("ended with status 1"), "{run}");
+    assert!(!run.to_string().contains("42printed"), "{run}");
     assert_eq!(
         corner.read(".env").as_deref(),
         Some("A=1\n"),
@@ -104,7 +105,7 @@ async fn a_command_that_does_not_end_is_given_up_and_stays_due() -> Outcome {
         &corner,
         "until test -e ready; do read -t 1 x < /dev/zero; done",
     )
-    .replace("20s", "1s");
+    .replace("20s", "5s");
     corner.documents(&[("A", "1")], &then);
     let run = corner.stage.penstock(SYNC).ended(1);
     assert!(run.to_string().contains("has not ended in time"), "{run}");

@@ -53,7 +53,7 @@ async fn there_is_no_trust_on_first_use() -> Outcome {
     let text = corner.stage.read("app.yaml").unwrap_or_default();
     let key = format!("['{}']", host.host_key()?);
     for (keys, words) in [
-        ("[]", "names no key"),
+        ("[]", "hostKeys: is empty"),
         ("['ssh-ed25519']", "is no public key"),
         ("['vps ssh-ed25519 AAAA']", "without the host's name"),
     ] {

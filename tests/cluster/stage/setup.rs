@@ -88,7 +88,7 @@ where
         return Ok(());
     };
     let mut stage = Box::pin(Stage::raise(testbed, setup)).await?;
-    let outcome = caught(case(&mut stage)).await;
+    let outcome = Box::pin(caught(case(&mut stage))).await;
     stage.close(outcome).await
 }
 

@@ -132,11 +132,11 @@ async fn what_is_not_there_yet_is_refused_by_its_field() -> Outcome {
         Bad::spec(
             "validate",
             "NotSupported",
-            &["spec.validate", "not supported"],
+            &["spec.validate[0].certificate", "not supported"],
             "
             sources: [{name: vault, store: {name: vault}, path: $apps/$case}]
             targets: [{name: env, secret: {}}]
-            validate: [{name: length, key: A, matching: '^.{16,}$'}]
+            validate: [{name: certificate, key: A, certificate: {}}]
             ",
         ),
         Bad::spec(
