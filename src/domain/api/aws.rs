@@ -197,7 +197,7 @@ pub struct AwsProfile {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsAssumeRole {
-    /// Role.
+    /// Role, by its ARN.
     #[schemars(with = "Filled<2048>")]
     pub role_arn: String,
     /// Word that the role's trust policy asks for, where the account is somebody else's.

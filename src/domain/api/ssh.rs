@@ -45,7 +45,7 @@ pub struct SshProvider {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SshTargetOptions {
-    /// dotenv, json, yaml, export or dockerEnv. Absent: by the file's name, else dotenv.
+    /// dotenv, json, yaml, export or dockerEnv (githubEnv is refused). Absent: by the file's name, else dotenv.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<FileFormat>,
     /// true: keys and comments that are not ours stay in the file. Absent or false: a file with keys that
