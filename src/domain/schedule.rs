@@ -41,16 +41,12 @@ impl Next {
         Self::After(OBSERVE_EVERY)
     }
 
-    /// The same, or sooner where something else is due; what an outside system asked for is kept to.
+    /// The same, or sooner where something else is due. The growing pauses after a failure stay as they are.
     #[must_use]
     pub fn no_later_than(self, due: Option<Duration>) -> Self {
         match (self, due) {
             (Self::Interval(interval), Some(due)) if due < earliest(interval) => Self::After(due),
             (Self::After(pause), Some(due)) => Self::After(pause.min(due)),
-            (Self::Retry { at_least, at_most }, Some(due)) => Self::Retry {
-                at_least,
-                at_most: at_most.min(due.max(FIRST_BACKOFF)),
-            },
             (next, _) => next,
         }
     }

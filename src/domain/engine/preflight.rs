@@ -194,13 +194,13 @@ impl Engine {
         if due.is_empty() {
             return false;
         }
-        let Ok(loaded) = self.load_record(request).await else {
-            return false;
-        };
-        let Some(current) = &loaded.state.current else {
-            return false;
-        };
-        let Some(bundle) = &current.bundle else {
+        let loaded = self.load_record(request).await;
+        let in_use = loaded.as_ref().ok();
+        let Some(bundle) = in_use.and_then(|loaded| loaded.state.current_bundle()) else {
+            // Nothing is in use, or nobody keeps its values: their turn comes again, not at once.
+            for validator in &due {
+                memory.health.put_off(validator, now);
+            }
             return false;
         };
         let asked = due.iter().map(|one| self.ask(&sync.id, one, bundle));
@@ -239,6 +239,11 @@ impl Health {
     pub(super) fn told(&self) -> Option<Vec<Objection>> {
         let objections = || self.objections.values().cloned().collect();
         (!self.heard.is_empty()).then(objections)
+    }
+
+    fn put_off(&mut self, validator: &Validator, now: Timestamp) {
+        let every = validator.every.unwrap_or(Duration::MAX);
+        self.due.insert(validator.name.clone(), later(now, every));
     }
 
     fn hear(&mut self, validator: &Validator, verdict: Verdict, now: Timestamp) {

@@ -263,3 +263,25 @@ fn a_value_in_use_is_asked_about_again_and_only_a_condition_tells() {
     let healthy = is(ConditionStatus::True, Reason::ValuesHealthy);
     assert_eq!(lab.reason(ConditionType::ValueHealthy), healthy);
 }
+
+#[test]
+fn where_no_value_is_in_use_or_kept_nobody_looks_for_one_again_and_again() {
+    let every = Validator {
+        every: Some(Duration::from_secs(30)),
+        ..remote("llm")
+    };
+    let mut rejected = Lab::new();
+    rejected.sync.validators = vec![every.clone()];
+    rejected.says(refused());
+    rejected.refresh();
+    let mut unkept = Lab::new();
+    unkept.sync.validators = vec![every];
+    unkept.sync.history.keep_values = false;
+    unkept.settle();
+    for mut lab in [rejected, unkept] {
+        lab.world.state().now += 60;
+        let outcome = lab.look();
+        let pause = outcome.next.pause(0, 0).expect("it runs again");
+        assert!(pause >= Duration::from_secs(30), "{:?}", outcome.next);
+    }
+}
