@@ -17,14 +17,12 @@ use crate::http::egress::Origin;
 use crate::http::error::SendRequest;
 use crate::http::tls::TlsSettings;
 
-/// Error codes of providers that say that an account is exhausted, and not that one must wait: the value works for
-/// nobody until somebody pays. `insufficient_quota` and `billing_hard_limit_reached` are OpenAI's (its guide to error
-/// codes), `credit_balance_too_low` stands for Anthropic's sentence of that content.
-const EXHAUSTED: [&str; 4] = [
+/// Error codes that say that an account is exhausted, and not that one must wait: the value works for nobody until
+/// somebody pays (OpenAI's guide to error codes).
+const EXHAUSTED: [&str; 3] = [
     "insufficient_quota",
     "billing_hard_limit_reached",
     "billing_not_active",
-    "credit_balance_too_low",
 ];
 
 /// Makes the request and judges the answer.
@@ -99,8 +97,8 @@ fn filled(text: &str, value: &SecretValue) -> Zeroizing<Vec<u8>> {
     filled
 }
 
-/// 401 and 403 refuse the value, and so does an account that is exhausted; 429, 5xx and redirects say nothing about
-/// it, all else is a refusal unless it is expected.
+/// Only what is about the value refuses it: 401 and 403, a request that it makes senseless (400, 422), an account that
+/// is exhausted. All else, a bare 404 too, may come from a wrong address or from what stands before the provider.
 fn judge(request: &HttpRequest, client: &HttpClient, response: &Response) -> Verdict {
     let (status, host) = (response.status.as_u16(), client.host());
     let expected = if request.expect_status.is_empty() {
@@ -118,15 +116,14 @@ fn judge(request: &HttpRequest, client: &HttpClient, response: &Response) -> Ver
         429 if is_exhausted(response.body()) => Verdict::Failed(format!(
             "works for an account at {host} that is exhausted (429)"
         )),
-        408 | 425 | 429 | 500..=599 => Verdict::Inconclusive {
-            why: format!("could not be tried: {host} answered {status}"),
-            retry_after: response.retry_after,
-        },
         300..=399 => inconclusive(format!(
             "could not be tried: {host} redirects ({status}); name the address that answers itself"
         )),
-        400..=499 => Verdict::Failed(format!("is refused by {host} ({status})")),
-        _ => inconclusive(format!("could not be tried: {host} answered {status}")),
+        400 | 401 | 403 | 422 => Verdict::Failed(format!("is refused by {host} ({status})")),
+        _ => Verdict::Inconclusive {
+            why: format!("could not be tried: {host} answered {status}"),
+            retry_after: response.retry_after,
+        },
     }
 }
 

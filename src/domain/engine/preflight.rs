@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 
-use super::{Engine, Memory, PassRequest, Prepared, later};
+use super::{Engine, Loaded, Memory, PassRequest, Prepared, later};
 use crate::audit::{AuditAction, AuditEntry};
 use crate::bundle::Bundle;
 use crate::conditions::Reason;
@@ -78,9 +78,28 @@ impl Engine {
         if sync.validators.is_empty() || in_use.is_some_and(|one| one.revision == revision) {
             return Preflight::free(gathered);
         }
+        let verdict = self.verdict(request, (bundle, revision), record, memory);
+        let Some(held) = verdict.await else {
+            return Preflight::free(gathered);
+        };
+        // What cannot be used was read all the same: a key that it had is not absent twice in a row.
+        memory.see(&gathered);
+        held
+    }
+
+    /// What holds a candidate back; none when nothing does.
+    async fn verdict(
+        &self,
+        request: PassRequest<'_>,
+        (bundle, revision): (&Bundle, Revision),
+        record: &RecordState,
+        memory: &mut Memory,
+    ) -> Option<Preflight> {
+        let sync = request.sync;
         if let Some(rejection) = record.rejection_of(&revision, &sync.rules, request.retry) {
             let faults = rejection.objections.iter();
-            return Preflight::held(faults.map(Objection::rejected_before).collect());
+            let faults = faults.map(Objection::rejected_before).collect();
+            return Some(Preflight::held(faults));
         }
         let judged = self.judge_candidate(sync, bundle, &revision, memory).await;
         if !judged.failed.is_empty() {
@@ -93,17 +112,17 @@ impl Engine {
                 objections: judged.failed,
             };
             let faults = rejection.objections.iter().map(Objection::rejects);
-            return Preflight {
+            return Some(Preflight {
                 gathered: Gathered::Unusable(faults.collect()),
                 rejection: Some(rejection),
-            };
+            });
         }
         if !judged.unknown.is_empty() {
             // What was read is not kept; the next pass reads again.
             memory.read_due = Some(self.ports.clock.now());
-            return Preflight::held(judged.unknown);
+            return Some(Preflight::held(judged.unknown));
         }
-        Preflight::free(gathered)
+        None
     }
 
     /// Asks the validators that have not passed yet: first those that only look, and the others when these agree.
@@ -165,8 +184,13 @@ impl Engine {
     }
 
     /// Remembers a rejection before anything else happens: whoever dies afterwards does not ask again. For those who
-    /// carry nothing out; [`Engine::carry_out`] does it by itself.
+    /// carry nothing out; [`Engine::carry_out`] does it by itself. A record that is gone, or that another key sealed,
+    /// is made anew together with what is ours at the targets, never by a rejection alone.
     pub async fn remember(&self, request: PassRequest<'_>, prepared: &mut Prepared) {
+        let rebased = |loaded: &Loaded| loaded.rebased.is_some();
+        if prepared.is_sealed_elsewhere() || prepared.loaded.as_ref().is_some_and(rebased) {
+            return;
+        }
         let (Some(loaded), Some(rejection)) = (&mut prepared.loaded, prepared.rejection.take())
         else {
             return;

