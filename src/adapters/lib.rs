@@ -41,6 +41,7 @@ mod jwt;
 pub mod kubernetes;
 #[cfg(feature = "files")]
 pub mod local;
+pub mod no_canaries;
 #[cfg(feature = "oauth")]
 mod oauth;
 pub mod open;

@@ -13,6 +13,7 @@ use penstock_adapters::kubernetes::{
     ApiServer, ApiServerLimits, KubernetesReaders, KubernetesRecords, KubernetesTargets,
     KubernetesWorkloads,
 };
+use penstock_adapters::no_canaries::NoCanaries;
 use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
 use penstock_adapters::validators::NetworkValidators;
@@ -241,6 +242,7 @@ fn adapters(
         records: Arc::new(KubernetesRecords::new(api.clone())),
         workloads: Arc::new(KubernetesWorkloads::new(api.clone())),
         validators: Arc::new(NetworkValidators::new(http)),
+        canaries: Arc::new(NoCanaries),
         clock: Arc::new(SystemClock),
         fence: Arc::clone(&process.fence) as _,
         audit,

@@ -116,6 +116,7 @@ pub mod admit;
 pub mod api;
 pub mod audit;
 pub mod bundle;
+pub mod canary;
 pub mod checkup;
 pub mod conditions;
 pub mod content;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::audit::AuditEntry;
 use crate::bundle::Snapshot;
+use crate::canary::{CanaryCheck, CanaryView, CheckVerdict, Trial};
 use crate::fault::Fault;
 use crate::names::{Key, NamespaceName, ObjectName, SyncId};
 use crate::record::MAX_SEALED_BYTES;
@@ -259,6 +260,32 @@ pub trait Validators: Send + Sync {
     ) -> Verdict;
 }
 
+/// Tries a revision on a canary.
+///
+/// Contract: everything is named and labelled by sync and revision, so that doing a step twice is doing it once, and
+/// whoever takes over finds what is there. `start` changes no object of the user's. What exists for another revision
+/// of the same sync is never taken for this trial's.
+#[async_trait]
+pub trait Canaries: Send + Sync {
+    /// Makes what the trial lacks: first the candidates, immutable, then the canary. `Invalid` where a canary of this
+    /// workload could do harm, with the reason; `Denied` where the administrator has not switched canaries on.
+    async fn start(&self, sync: &SyncId, trial: &Trial) -> Result<(), Fault>;
+
+    /// How the canary is.
+    async fn look(&self, sync: &SyncId, trial: &Trial) -> Result<CanaryView, Fault>;
+
+    /// Asks one check once, within its time. Only a verdict about the revision is `Failed`.
+    async fn check(
+        &self,
+        sync: &SyncId,
+        trial: &Trial,
+        check: &CanaryCheck,
+    ) -> Result<CheckVerdict, Fault>;
+
+    /// Removes whatever trials of this sync have left, candidates last. Absence is success.
+    async fn stop(&self, sync: &SyncId) -> Result<(), Fault>;
+}
+
 /// Tells the time.
 pub trait Clock: Send + Sync {
     /// Now.
@@ -304,6 +331,8 @@ pub struct Ports {
     pub workloads: Arc<dyn Workloads>,
     /// Validators.
     pub validators: Arc<dyn Validators>,
+    /// Canaries.
+    pub canaries: Arc<dyn Canaries>,
     /// Clock.
     pub clock: Arc<dyn Clock>,
     /// Fence.

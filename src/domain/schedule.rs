@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 /// The shortest and the longest pause after a failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
 const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
@@ -65,6 +67,14 @@ impl Next {
             Self::Never => None,
         }
     }
+}
+
+/// `pause` after `moment`, or the end of time.
+pub fn after(moment: Timestamp, pause: Duration) -> Timestamp {
+    SignedDuration::try_from(pause)
+        .ok()
+        .and_then(|pause| moment.checked_add(pause).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// `interval` ± 10 %.

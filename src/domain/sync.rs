@@ -3,6 +3,7 @@
 //! What comes after this type is either infallible or I/O. It is built by [`crate::admit`] only.
 
 mod host_file;
+mod rollout;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -11,6 +12,9 @@ use std::time::Duration;
 use regex::Regex;
 
 pub use self::host_file::{HostCommand, HostFileDestination};
+pub use self::rollout::{
+    ChangeWindow, Previous, Rollout, Schedule, WaveMembers, WavePlan, WorkloadKind, WorkloadScope,
+};
 use crate::api::shared::MaskedText;
 pub use crate::api::source::FileFormat;
 use crate::names::{Key, NamespaceName, ObjectName, SourceName, SyncId, TargetName};
@@ -582,61 +586,6 @@ pub enum Adopt {
     IfEqual,
     /// They become ours and are overwritten.
     Always,
-}
-
-/// How workloads are restarted.
-#[derive(Debug, Clone)]
-pub struct Rollout {
-    /// Whether at all.
-    pub restart: bool,
-    /// Which workloads.
-    pub workloads: WorkloadScope,
-    /// How long a restarted workload may take.
-    pub deadline: Duration,
-    /// Whether workloads that started on tampered content are rolled after the repair.
-    pub after_tampering: bool,
-    /// At most this many restarts of one workload …
-    pub max_restarts: u32,
-    /// … within this time.
-    pub restart_window: Duration,
-}
-
-/// Which workloads a rollout looks at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WorkloadScope {
-    /// Every workload of the namespace that uses a target.
-    Discover,
-    /// These, by kind and name.
-    List(Vec<(WorkloadKind, ObjectName)>),
-    /// Those whose labels match, in the syntax of a label selector (`app=api,tier in (a,b)`).
-    Selector(String),
-}
-
-/// Kinds of workloads that can be restarted.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-pub enum WorkloadKind {
-    /// apps/v1 Deployment
-    Deployment,
-    /// apps/v1 StatefulSet
-    StatefulSet,
-    /// apps/v1 DaemonSet
-    DaemonSet,
-    /// argoproj.io/v1alpha1 Rollout
-    Rollout,
-}
-
-impl WorkloadKind {
-    /// The kind as Kubernetes writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deployment => "Deployment",
-            Self::StatefulSet => "StatefulSet",
-            Self::DaemonSet => "DaemonSet",
-            Self::Rollout => "Rollout",
-        }
-    }
 }
 
 /// What the record keeps.

@@ -13,6 +13,7 @@ use penstock_adapters::http::ambient::Ambient;
 use penstock_adapters::http::client::HttpLayer;
 use penstock_adapters::kubernetes::{KubernetesTargets, KubernetesWorkloads};
 use penstock_adapters::local::{LocalSources, LocalTargets};
+use penstock_adapters::no_canaries::NoCanaries;
 use penstock_adapters::open::HostAccess;
 use penstock_adapters::process_environment::ProcessEnvironment;
 use penstock_adapters::providers::Reached;
@@ -127,6 +128,7 @@ impl World {
             validators: Arc::new(NetworkValidators::new(Arc::new(HttpLayer::new(egress(
                 reach,
             ))))),
+            canaries: Arc::new(NoCanaries),
             clock: Arc::new(SystemClock),
             fence: Arc::new(AlwaysOpen),
             audit: audit.port(),

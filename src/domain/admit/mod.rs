@@ -10,6 +10,7 @@
 //!
 //! Paths name list items as the API does: sources by index (their order decides), targets by name.
 
+mod canary;
 mod file;
 mod host_file;
 mod metadata;
@@ -23,6 +24,8 @@ mod spec;
 mod target;
 mod transform;
 mod validate;
+mod waves;
+mod windows;
 mod words;
 
 #[cfg(test)]

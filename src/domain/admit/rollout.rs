@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use kube::core::Selector;
 
+use super::canary::canary;
 use super::metadata::{is_label_value, is_qualified_name};
 use super::problems::Problems;
+use super::waves::waves;
+use super::windows::windows;
 use super::words::{duration, object_name, quoted};
 use crate::api::defaults;
-use crate::api::rollout::{
-    self as api, Approval, OnFailure, OnTampering, Previous, PreviousValue, Scope, StrategyKind,
-};
+use crate::api::rollout::{self as api, Approval, OnTampering, PreviousValue, Scope, StrategyKind};
 use crate::api::shared::{LabelSelector, WorkloadKind as ApiKind, WorkloadRef};
-use crate::sync::{Rollout, WorkloadKind, WorkloadScope};
+use crate::canary::CanaryPlan;
+use crate::sync::{Previous, Rollout, WorkloadKind, WorkloadScope};
 
 /// The shortest deadline and budget period: less says nothing about a rollout.
 const LEAST: Duration = Duration::from_secs(1);
@@ -21,7 +23,6 @@ const LEAST: Duration = Duration::from_secs(1);
 pub(super) fn rollout(problems: &mut Problems, rollout: Option<&api::Rollout>) -> Rollout {
     let absent = api::Rollout::default();
     let rollout = rollout.unwrap_or(&absent);
-    unsupported(problems, rollout);
     let budget = rollout.budget.clone().unwrap_or_default();
     let max_restarts = budget.max_restarts.unwrap_or(defaults::BUDGET_MAX_RESTARTS);
     if max_restarts == 0 {
@@ -31,15 +32,18 @@ pub(super) fn rollout(problems: &mut Problems, rollout: Option<&api::Rollout>) -
             "To restart nothing, say `strategy: {none: {}}`",
         );
     }
-    Rollout {
-        restart: restarts(problems, rollout.strategy.as_ref()),
+    let (restart, canary) = strategy(problems, rollout.strategy.as_ref());
+    let deadline = duration(
+        problems,
+        "spec.rollout.deadline",
+        rollout.deadline.as_ref(),
+        (defaults::ROLLOUT_DEADLINE, LEAST),
+    );
+    let windows = windows(problems, &rollout.windows);
+    let checked = Rollout {
+        restart,
         workloads: workloads(problems, rollout.workloads.as_ref()),
-        deadline: duration(
-            problems,
-            "spec.rollout.deadline",
-            rollout.deadline.as_ref(),
-            (defaults::ROLLOUT_DEADLINE, LEAST),
-        ),
+        deadline,
         after_tampering: rollout.on_tampering.unwrap_or_default() == OnTampering::Affected,
         max_restarts,
         restart_window: duration(
@@ -48,58 +52,76 @@ pub(super) fn rollout(problems: &mut Problems, rollout: Option<&api::Rollout>) -
             budget.per.as_ref(),
             (defaults::BUDGET_PER, LEAST),
         ),
-    }
+        waves: waves(problems, &rollout.waves, canary.as_ref()),
+        canary,
+        on_failure: rollout.on_failure.unwrap_or_default(),
+        previous: previous(problems, rollout.previous.as_ref()),
+        windows,
+        approval: rollout.approval == Some(Approval::Required),
+    };
+    fits(problems, &checked);
+    checked
 }
 
-fn unsupported(problems: &mut Problems, rollout: &api::Rollout) {
-    if !rollout.waves.is_empty() {
-        problems.unsupported(
+/// What cannot go together.
+fn fits(problems: &mut Problems, rollout: &Rollout) {
+    if !rollout.restart && !rollout.waves.is_empty() {
+        problems.invalid_hint(
             "spec.rollout.waves",
-            "Leave it out: all workloads restart together",
+            "are restarts, and `strategy: {none: {}}` restarts nothing",
+            "Leave one of them out",
         );
     }
-    if !rollout.windows.is_empty() {
-        problems.unsupported("spec.rollout.windows", "Leave it out, or use `suspend`");
-    }
-    if rollout.approval == Some(Approval::Required) {
-        problems.unsupported("spec.rollout.approval", "Leave it out, or use `suspend`");
-    }
-    if rollout.on_failure == Some(OnFailure::Rollback) {
-        problems.unsupported(
-            "spec.rollout.onFailure",
-            "Say `hold`, or leave it out: a stuck rollout is reported and waits for a person",
-        );
-    }
-    previous(problems, rollout.previous.as_ref());
-}
-
-/// It decides about rollbacks only, of which there are none yet.
-fn previous(problems: &mut Problems, previous: Option<&Previous>) {
-    let Some(previous) = previous else { return };
-    match previous.variant() {
-        Ok(PreviousValue::Unknown(_)) => {}
-        Ok(_) => problems.unsupported(
-            "spec.rollout.previous",
-            "Leave it out: no old value is brought back",
-        ),
-        Err(error) => problems.invalid("spec.rollout.previous", error.to_string()),
-    }
-}
-
-fn restarts(problems: &mut Problems, strategy: Option<&api::Strategy>) -> bool {
-    match strategy.map(api::Strategy::variant) {
-        None | Some(Ok(StrategyKind::Restart(_))) => true,
-        Some(Ok(StrategyKind::None(_))) => false,
-        Some(Ok(StrategyKind::Canary(_))) => {
-            problems.unsupported(
-                "spec.rollout.strategy.canary",
-                "Say `restart: {}` or `none: {}`",
+    if let Previous::ValidFor(valid) = rollout.previous {
+        let canary = rollout.canary.as_ref();
+        let trial = canary.map(|canary| canary.soak + canary.deadline);
+        let longest = trial.unwrap_or_default() + rollout.deadline;
+        if valid < longest {
+            problems.invalid_hint(
+                "spec.rollout.previous.validFor",
+                format!("is shorter than the {}s that canary and deadline may take", longest.as_secs()),
+                "Shorten soak and deadlines, or say `invalid: {}`: then the new value goes everywhere at once",
             );
-            false
+        }
+        if rollout.approval || !rollout.windows.is_empty() {
+            problems.invalid_hint(
+                "spec.rollout.previous.validFor",
+                "ends while a change waits for a window or an approval",
+                "Leave windows and approval out, or let the old value live on at its source",
+            );
+        }
+    }
+}
+
+fn previous(problems: &mut Problems, previous: Option<&api::Previous>) -> Previous {
+    let field = "spec.rollout.previous";
+    match previous.map(api::Previous::variant) {
+        None | Some(Ok(PreviousValue::Unknown(_))) => Previous::Unknown,
+        Some(Ok(PreviousValue::Valid(_))) => Previous::Valid,
+        Some(Ok(PreviousValue::Invalid(_))) => Previous::Invalid,
+        Some(Ok(PreviousValue::ValidFor(time))) => {
+            let field = format!("{field}.validFor");
+            Previous::ValidFor(duration(problems, &field, Some(time), (LEAST, LEAST)))
         }
         Some(Err(error)) => {
+            problems.invalid(field, error.to_string());
+            Previous::Unknown
+        }
+    }
+}
+
+/// Whether workloads are restarted, and what a revision must survive before.
+fn strategy(
+    problems: &mut Problems,
+    strategy: Option<&api::Strategy>,
+) -> (bool, Option<CanaryPlan>) {
+    match strategy.map(api::Strategy::variant) {
+        None | Some(Ok(StrategyKind::Restart(_))) => (true, None),
+        Some(Ok(StrategyKind::None(_))) => (false, None),
+        Some(Ok(StrategyKind::Canary(written))) => (true, canary(problems, written)),
+        Some(Err(error)) => {
             problems.invalid("spec.rollout.strategy", error.to_string());
-            false
+            (false, None)
         }
     }
 }
@@ -129,12 +151,7 @@ fn listed(problems: &mut Problems, field: &str, list: &[WorkloadRef]) -> Workloa
     }
     let mut names = Vec::new();
     for (at, workload) in list.iter().enumerate() {
-        let kind = match workload.kind {
-            ApiKind::Deployment => WorkloadKind::Deployment,
-            ApiKind::StatefulSet => WorkloadKind::StatefulSet,
-            ApiKind::DaemonSet => WorkloadKind::DaemonSet,
-            ApiKind::Rollout => WorkloadKind::Rollout,
-        };
+        let kind = kind_of(workload.kind);
         let field = format!("{field}[{at}]");
         let Some(name) = object_name(problems, &format!("{field}.name"), &workload.name) else {
             continue;
@@ -148,12 +165,36 @@ fn listed(problems: &mut Problems, field: &str, list: &[WorkloadRef]) -> Workloa
     WorkloadScope::List(names)
 }
 
+/// A kind of workload in the words of the domain.
+pub(super) fn kind_of(kind: ApiKind) -> WorkloadKind {
+    match kind {
+        ApiKind::Deployment => WorkloadKind::Deployment,
+        ApiKind::StatefulSet => WorkloadKind::StatefulSet,
+        ApiKind::DaemonSet => WorkloadKind::DaemonSet,
+        ApiKind::Rollout => WorkloadKind::Rollout,
+    }
+}
+
 fn selected(problems: &mut Problems, field: &str, selector: &LabelSelector) -> WorkloadScope {
+    let hint = "Say `discover: {}` for those that use a target";
+    match label_selector(problems, field, selector, hint) {
+        Some(selector) => WorkloadScope::Selector(selector.to_string()),
+        None => WorkloadScope::Discover,
+    }
+}
+
+/// A selector of labels that selects something less than everything; `hint` says how to mean everything.
+pub(super) fn label_selector(
+    problems: &mut Problems,
+    field: &str,
+    selector: &LabelSelector,
+    hint: &'static str,
+) -> Option<Selector> {
     if selector.match_labels.is_empty() && selector.match_expressions.is_empty() {
         problems.invalid_hint(
             field,
             "is empty and would match every workload of the namespace",
-            "Say `discover: {}` for those that use a target",
+            hint,
         );
     }
     let equal = selector
@@ -174,11 +215,11 @@ fn selected(problems: &mut Problems, field: &str, selector: &LabelSelector) -> W
     }
     let kubernetes = k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector::from(selector);
     if let Ok(selector) = Selector::try_from(kubernetes) {
-        return WorkloadScope::Selector(selector.to_string());
+        return Some(selector);
     }
     problems.invalid(
         field,
         "In and NotIn need values; Exists and DoesNotExist take none",
     );
-    WorkloadScope::Discover
+    None
 }

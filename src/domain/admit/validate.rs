@@ -238,7 +238,7 @@ fn expected(
 }
 
 /// A scheme of the web and a host, without a login; the adapter judges the rest.
-fn is_web_address(url: &str) -> bool {
+pub(super) fn is_web_address(url: &str) -> bool {
     let rest = url
         .strip_prefix("https://")
         .or_else(|| url.strip_prefix("http://"));
@@ -248,7 +248,7 @@ fn is_web_address(url: &str) -> bool {
 }
 
 /// RFC 9110 §5.6.2.
-fn is_header_name(name: &str) -> bool {
+pub(super) fn is_header_name(name: &str) -> bool {
     let special = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty()
         && name
@@ -257,7 +257,7 @@ fn is_header_name(name: &str) -> bool {
 }
 
 /// Headers that say how a request is made, not what it asks.
-fn is_ours(name: &str) -> bool {
+pub(super) fn is_ours(name: &str) -> bool {
     const OURS: [&str; 8] = [
         "host",
         "content-length",

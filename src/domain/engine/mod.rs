@@ -21,8 +21,6 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 pub use self::gather::Reading;
 pub use self::memory::Memory;
 pub use self::prepare::Prepared;
@@ -35,7 +33,7 @@ use crate::names::TargetName;
 use crate::ports::{Ports, RecordVersion};
 use crate::record::{self, DecodeRecord, RecordState};
 use crate::report;
-use crate::schedule::Next;
+use crate::schedule::{Next, after as later};
 use crate::sync::ValidatedSync;
 
 /// Runs passes.
@@ -237,12 +235,4 @@ fn unreadable(error: DecodeRecord) -> Fault {
     Fault::new(FaultClass::Invalid, "record", error.to_string())
         .because(Reason::RecordUnreadable)
         .hint("Nothing is written. Restore it, or delete it: it is then made anew from what the targets hold")
-}
-
-/// Keeps the moment of a pass with its clock.
-pub(crate) fn later(now: Timestamp, pause: std::time::Duration) -> Timestamp {
-    jiff::SignedDuration::try_from(pause)
-        .ok()
-        .and_then(|pause| now.checked_add(pause).ok())
-        .unwrap_or(Timestamp::MAX)
 }

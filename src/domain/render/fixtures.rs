@@ -82,6 +82,12 @@ pub(super) fn sync(sources: Vec<ValidatedSource>) -> ValidatedSync {
             after_tampering: true,
             max_restarts: 3,
             restart_window: Duration::from_hours(1),
+            canary: None,
+            waves: Vec::new(),
+            on_failure: crate::api::rollout::OnFailure::Hold,
+            previous: crate::sync::Previous::Unknown,
+            windows: Vec::new(),
+            approval: false,
         },
         max_deletes: None,
         history: History {

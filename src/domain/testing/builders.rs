@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::api::rollout::OnFailure;
 use crate::keys::{InstallationId, InstallationKey, KEY_LENGTH};
 use crate::names::{Key, NamespaceName, ObjectName, SourceName, SyncId, TargetName};
 use crate::sync::{
-    Adopt, Conflicts, Destination, EntrySelection, History, OnUnavailable, Origin, Rename, Rollout,
-    RulesDigest, SecretDestination, StoreKind, StoreReference, TargetSelection, Transform,
-    ValidatedSource, ValidatedSync, ValidatedTarget, WorkloadKind, WorkloadScope,
+    Adopt, Conflicts, Destination, EntrySelection, History, OnUnavailable, Origin, Previous,
+    Rename, Rollout, RulesDigest, SecretDestination, StoreKind, StoreReference, TargetSelection,
+    Transform, ValidatedSource, ValidatedSync, ValidatedTarget, WorkloadKind, WorkloadScope,
 };
 use crate::workload::{Use, UsedKeys, UsedObject, WorkloadId, WorkloadView};
 
@@ -90,6 +91,12 @@ pub fn sync() -> ValidatedSync {
             after_tampering: true,
             max_restarts: 3,
             restart_window: Duration::from_hours(1),
+            canary: None,
+            waves: Vec::new(),
+            on_failure: OnFailure::Hold,
+            previous: Previous::Unknown,
+            windows: Vec::new(),
+            approval: false,
         },
         max_deletes: None,
         history: History {

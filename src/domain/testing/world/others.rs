@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use super::state::{Call, Waiting, World};
 use crate::audit::AuditEntry;
 use crate::bundle::Snapshot;
+use crate::canary::{CanaryCheck, CanaryView, CheckVerdict, Trial};
 use crate::fault::{Fault, FaultClass};
 use crate::names::{Key, NamespaceName, ObjectName, SyncId};
 use crate::ports::{
-    Audit, Clock, Fence, Freshness, Marked, Offload, Sources, Validators, Work, Workloads,
+    Audit, Canaries, Clock, Fence, Freshness, Marked, Offload, Sources, Validators, Work, Workloads,
 };
 use crate::secret::SecretValue;
 use crate::sync::{ValidatedSource, WorkloadScope};
@@ -54,6 +55,69 @@ impl Validators for World {
         state.calls.push(Call::Ask(validator.name.clone()));
         let said = state.verdicts.get(&validator.name).cloned();
         said.unwrap_or(Verdict::Passed)
+    }
+}
+
+#[async_trait]
+impl Canaries for World {
+    async fn start(&self, _: &SyncId, trial: &Trial) -> Result<(), Fault> {
+        if let Some(fault) = &self.state().refuse_canaries {
+            return Err(fault.clone());
+        }
+        let known = |(tried, _): &(Trial, CanaryView)| tried.revision == trial.revision;
+        if self.state().canary.as_ref().is_some_and(known) {
+            return Ok(());
+        }
+        let (before, after) = self.count(Call::Try(trial.revision.to_string()));
+        if before {
+            pending::<()>().await;
+        }
+        {
+            let mut state = self.state();
+            let view = CanaryView {
+                exists: true,
+                ..state.canaries_are.clone()
+            };
+            state.canary = Some((trial.clone(), view));
+        }
+        if after {
+            pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    async fn look(&self, _: &SyncId, trial: &Trial) -> Result<CanaryView, Fault> {
+        let state = self.state();
+        let mine = |(tried, _): &&(Trial, CanaryView)| tried.revision == trial.revision;
+        let found = state.canary.as_ref().filter(mine);
+        Ok(found.map(|(_, view)| view.clone()).unwrap_or_default())
+    }
+
+    async fn check(
+        &self,
+        _: &SyncId,
+        _: &Trial,
+        check: &CanaryCheck,
+    ) -> Result<CheckVerdict, Fault> {
+        let mut state = self.state();
+        state.calls.push(Call::Ask(check.name.clone()));
+        let said = state.checks.get(&check.name).cloned();
+        Ok(said.unwrap_or(CheckVerdict::Passed))
+    }
+
+    async fn stop(&self, _: &SyncId) -> Result<(), Fault> {
+        if self.state().canary.is_none() {
+            return Ok(());
+        }
+        let (before, after) = self.count(Call::StopTrying);
+        if before {
+            pending::<()>().await;
+        }
+        self.state().canary = None;
+        if after {
+            pending::<()>().await;
+        }
+        Ok(())
     }
 }
 

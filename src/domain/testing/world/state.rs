@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::audit::AuditEntry;
 use crate::bundle::{Snapshot, SourceEntry};
+use crate::canary::{CanaryView, CheckVerdict, Trial};
 use crate::engine::Seen;
 use crate::fault::{Fault, FaultClass};
 use crate::names::{Key, SyncId, TargetName};
@@ -43,6 +44,10 @@ pub enum Call {
     Mark(String),
     /// A validator asked another system.
     Ask(String),
+    /// A canary was made, for this revision.
+    Try(String),
+    /// A canary was removed.
+    StopTrying,
 }
 
 impl Call {
@@ -50,7 +55,13 @@ impl Call {
     pub fn is_write(&self) -> bool {
         matches!(
             self,
-            Self::Write(_) | Self::Remove(_) | Self::Save | Self::Forget | Self::Mark(_)
+            Self::Write(_)
+                | Self::Remove(_)
+                | Self::Save
+                | Self::Forget
+                | Self::Mark(_)
+                | Self::Try(_)
+                | Self::StopTrying
         )
     }
 }
@@ -81,6 +92,14 @@ pub struct State {
     pub pods: BTreeMap<String, Vec<PodView>>,
     /// What other systems say about the values of validators, by the validator's name; nothing said is a yes.
     pub verdicts: BTreeMap<String, Verdict>,
+    /// The canary that there is, and the revision that it tries.
+    pub canary: Option<(Trial, CanaryView)>,
+    /// How the next canaries are as soon as they are made.
+    pub canaries_are: CanaryView,
+    /// What the checks of canaries say, by name; nothing said is a yes.
+    pub checks: BTreeMap<String, CheckVerdict>,
+    /// Canaries are refused with this.
+    pub refuse_canaries: Option<Fault>,
     /// What was asked, in order.
     pub calls: Vec<Call>,
     /// Audit entries.
@@ -151,6 +170,7 @@ impl World {
             records: port.clone(),
             workloads: port.clone(),
             validators: port.clone(),
+            canaries: port.clone(),
             clock: port.clone(),
             fence: port.clone(),
             audit: port.clone(),
