@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use penstock_adapters::kubernetes::{ApiServer, ApiServerLimits, KubernetesSyncObjects};
 use penstock_cli::arguments::{
-    ApproveArguments, ClusterCommand, NamedSync, NamedSyncs, PlaceArguments, RefreshArguments,
-    StatusArguments,
+    ApproveArguments, ClusterCommand, ForgetArguments, NamedSync, NamedSyncs, PlaceArguments,
+    RefreshArguments, RevokeArguments, RollbackArguments, StatusArguments, UnpinArguments,
 };
 use penstock_cli::commands::cluster::{self, ActError, Asked, Wanted};
 use penstock_cli::exit::Ending;
@@ -99,6 +99,22 @@ fn place(command: &ClusterCommand) -> &PlaceArguments {
         | ClusterCommand::Approve(ApproveArguments {
             of: NamedSync { place, .. },
             ..
+        })
+        | ClusterCommand::Rollback(RollbackArguments {
+            of: NamedSync { place, .. },
+            ..
+        })
+        | ClusterCommand::Unpin(UnpinArguments {
+            of: NamedSync { place, .. },
+            ..
+        })
+        | ClusterCommand::Revoke(RevokeArguments {
+            of: NamedSync { place, .. },
+            ..
+        })
+        | ClusterCommand::Forget(ForgetArguments {
+            of: NamedSync { place, .. },
+            ..
         }) => place,
     }
 }
@@ -142,6 +158,26 @@ async fn carry_out(
             let ids = place.ids(&arguments.of.syncs);
             let asked = (Asked::Retry, ids.as_slice());
             cluster::refresh(objects, asked, arguments.wait, streams).await
+        }
+        ClusterCommand::Rollback(arguments) => {
+            let asked = (arguments.to.as_deref(), arguments.wait);
+            cluster::rollback(objects, &place.id(&arguments.of.sync), asked, streams).await
+        }
+        ClusterCommand::Unpin(arguments) => {
+            let sync = place.id(&arguments.of.sync);
+            cluster::unpin(objects, &sync, arguments.wait, streams).await
+        }
+        ClusterCommand::Revoke(arguments) => {
+            let asked = (arguments.revisions.as_slice(), arguments.yes);
+            cluster::revoke(objects, &place.id(&arguments.of.sync), asked, streams).await
+        }
+        ClusterCommand::Forget(arguments) => {
+            let sync = place.id(&arguments.of.sync);
+            cluster::forget(objects, &sync, arguments.yes, streams).await
+        }
+        ClusterCommand::Approve(arguments) if arguments.rollout => {
+            let asked = (arguments.hash.as_deref(), arguments.now, arguments.wait);
+            cluster::approve_rollout(objects, &place.id(&arguments.of.sync), asked, streams).await
         }
         ClusterCommand::Approve(arguments) => {
             let asked = (arguments.hash.as_deref(), arguments.wait);

@@ -21,6 +21,12 @@ pub enum AuditAction {
     Repair,
     /// A workload was restarted.
     Restart,
+    /// A canary was made.
+    Canary,
+    /// A revision was taken back.
+    Rollback,
+    /// Older contents were purged.
+    Purge,
     /// Something was refused.
     Refuse,
     /// A plan was approved.

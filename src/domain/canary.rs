@@ -4,6 +4,7 @@
 //! judgement is pure: [`judge`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -230,6 +231,16 @@ pub enum Canary {
     Pod(WorkloadId, CanaryLabels),
     /// One run of this CronJob.
     Job(ObjectName),
+}
+
+/// `a canary of Deployment api`
+impl fmt::Display for Canary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pod(workload, _) => write!(formatter, "a canary of {workload}"),
+            Self::Job(cron_job) => write!(formatter, "a run of CronJob {cron_job}"),
+        }
+    }
 }
 
 /// An object that stands in for a target.

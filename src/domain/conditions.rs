@@ -159,6 +159,26 @@ words! {
         RestartBudgetExhausted,
         /// A workload was restarted.
         Restarted,
+        /// A change waits until a change window opens.
+        WaitingForWindow,
+        /// A change waits until a person approves its rollout (`penstock approve --rollout`).
+        RolloutApprovalRequired,
+        /// A canary tries a change; nothing else has it yet.
+        CanaryRunning,
+        /// A canary cannot be tried now, for a reason that says nothing about the change.
+        CanaryHindered,
+        /// A canary did not survive a change: it is rejected, and nothing else had it.
+        CanaryFailed,
+        /// A workload did not survive a change, and `onFailure` says hold: a person decides.
+        RolloutHeld,
+        /// A workload did not survive a change: it is rejected, and the former values are written back.
+        RolledBack,
+        /// A workload did not survive a change, and the former values cannot be brought back.
+        RollbackUnsafe,
+        /// A person pinned a revision that is not kept, or no longer works.
+        PinNotPossible,
+        /// A revision was revoked: it never comes back.
+        RevisionRevoked,
         /// Clean-up of a target when the sync goes.
         CleanedUp,
         /// A store has been checked and works.

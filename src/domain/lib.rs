@@ -75,8 +75,21 @@
 //!   restart nor the content's return asks again. While a candidate is held the sync goes on with what it has: a
 //!   hand edit is repaired all the same. `plan` asks, too: a plan that would be refused is not a plan. A key that
 //!   is absent is not judged; `require` says what must be there.
-//! * *A failed rollout holds.* Until values can be rolled back, an absent `rollout.onFailure` acts as `hold`, and
-//!   `rollback` answers `NotSupported`: nobody is promised a value that would not come back.
+//! * *A change that may not be written yet is held back before the plan* ([`engine`]'s gate: windows, then the canary,
+//!   then a person), and what is in use is planned in its place: a hand edit is repaired while a change waits for Monday.
+//!   The change itself lies in memory only, so that an unproven value is stored nowhere; who takes over reads again, and
+//!   finds the canary by the names of its objects. A first content has nobody to harm and waits for an approval alone.
+//! * *What a workload did not survive is rejected, and the old values come from the record*: one save rejects the one and
+//!   puts the other in its place, and the next pass writes it back like any change. Only workloads that were marked for
+//!   the bad value, or had a pod start while it was there, are restarted. Pods are looked at when a restart takes its
+//!   time; crashes and pods that run without getting ready are the content's, all else is the cluster's and rejects
+//!   nothing, and what was unwell before says nothing.
+//! * *One goes back only to what was well everywhere.* A change that comes in the middle of a rollout keeps the revision
+//!   before both as the one to go back to; what never got everywhere is not kept as good.
+//! * *What people ask about revisions are states, not commands*: `penstock.dev/pin` holds for as long as it stands there,
+//!   so that nothing has to be acknowledged, and GitOps can own it.
+//! * *A canary of mode `workload` is the first wave*: the user's own workload runs on the written target, so it orders
+//!   and does not shield.
 //! * *A file on a host is a target in a store `ssh`*, and no kind of target of its own: whom to log in to, and the key
 //!   that the host must show, stand in a store, so that `--trusted-stores` holds for hosts as for every other
 //!   address, and `doctor` tries them. `options.ssh` says that the target is one file. A command after a change is an
@@ -136,6 +149,7 @@ pub mod render;
 pub mod report;
 pub mod reserved;
 pub mod restart;
+pub mod rollout;
 pub mod schedule;
 pub mod secret;
 pub mod stores;

@@ -3,7 +3,7 @@
 //! People act through the same API server as everybody else, with their own rights: they change annotations and
 //! `spec.suspend`, and the operator does the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -80,6 +80,8 @@ pub struct SyncEvent {
 pub struct SyncChange {
     /// Annotations by their full names.
     pub annotations: BTreeMap<&'static str, String>,
+    /// Annotations that are taken away.
+    pub remove: BTreeSet<&'static str>,
     /// A new `spec.suspend`.
     pub suspend: Option<bool>,
 }

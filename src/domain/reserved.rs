@@ -25,6 +25,16 @@ pub const CONTENT_ANNOTATION: &str = "penstock.dev/content";
 pub const REFRESH_ANNOTATION: &str = "penstock.dev/refresh";
 /// Annotation on a SecretSync: a new value lifts the rejections that were given before it.
 pub const RETRY_ANNOTATION: &str = "penstock.dev/retry";
+/// Annotation on a SecretSync: the revision that stays in use, whatever the sources bring.
+pub const PIN_ANNOTATION: &str = "penstock.dev/pin";
+/// Annotation on a SecretSync: revisions that leaked, separated by commas; they are purged and never come back.
+pub const REVOKE_ANNOTATION: &str = "penstock.dev/revoke";
+/// Annotation on a SecretSync: a new value drops all older revisions and rejections.
+pub const FORGET_ANNOTATION: &str = "penstock.dev/forget";
+/// Annotation on a SecretSync: the revision that skips soak and change windows.
+pub const NOW_ANNOTATION: &str = "penstock.dev/now";
+/// Annotation on a SecretSync: the revision whose rollout a person approves.
+pub const APPROVE_ROLLOUT_ANNOTATION: &str = "penstock.dev/approve-rollout";
 /// Annotation on a SecretSync: `<hash>.<generation>` of the one plan that a person approves.
 pub const APPROVE_ANNOTATION: &str = "penstock.dev/approve";
 /// Annotation on a SecretSync: who approves; an admission policy holds it to the user's name.

@@ -179,10 +179,59 @@ pub fn intend(
         since,
         times_set: 0,
         caused,
+        ailing: is_ailing(workload, former, &annotation),
     };
-    spend(&mut intended, &sync.rollout, now);
+    let back = record.rollout.as_ref();
+    if !spend(&mut intended, &sync.rollout, now)
+        && back.is_some_and(|rollout| rollout.takes_back.is_some())
+    {
+        // Nobody stays on a bad value because the budget is used up.
+        intended.caused.push(now);
+        intended.times_set = intended.times_set.saturating_add(1);
+    }
     record.restarts.insert(workload.id.uid.clone(), intended);
 }
+
+/// Whether it was unwell before it is restarted, and not because of a restart of ours that is under way.
+fn is_ailing(workload: &WorkloadView, former: Option<&RestartRecord>, annotation: &str) -> bool {
+    let unwell = workload.available < workload.replicas;
+    let carried = workload.template_annotations.get(annotation);
+    match former.filter(|former| carried == Some(&former.marker)) {
+        Some(under_way) if unwell => under_way.ailing,
+        _ => unwell,
+    }
+}
+
+/// What the pods of a restart that is under way, or late, say about the content. None where they say nothing: the
+/// cluster may be the cause, or a trouble that was there before.
+pub fn diagnose(restart: &RestartRecord, pods: &[PodView], late: bool) -> Option<String> {
+    if restart.ailing {
+        return None;
+    }
+    let caused = restart.caused.last().copied().unwrap_or(restart.since);
+    let border = caused.checked_sub(CLOCK_TOLERANCE).unwrap_or(caused);
+    let is_new = |pod: &&PodView| pod.started.is_some_and(|started| started >= border);
+    let new: Vec<&PodView> = pods.iter().filter(is_new).collect();
+    let crash = new.iter().find_map(|pod| {
+        let trouble = pod.trouble.as_deref()?;
+        OWN_TROUBLE.contains(&trouble).then_some(trouble)
+    });
+    if let Some(trouble) = crash {
+        return Some(format!("has pods that do not start on it ({trouble})"));
+    }
+    let unready = |pod: &&&PodView| !pod.ready && pod.trouble.is_none();
+    (late && new.iter().any(|pod| unready(&pod)))
+        .then(|| "has pods that run on it and do not get ready".to_owned())
+}
+
+/// Troubles that a pod's own content can cause, and the cluster does not.
+const OWN_TROUBLE: [&str; 5] = [
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "RunContainerError",
+    "ContainerCannotRun",
+    "StartError",
+];
 
 /// Counts one restart against the budget, if it still has one: then the marker may be set.
 pub fn spend(restart: &mut RestartRecord, rollout: &Rollout, now: Timestamp) -> bool {
@@ -223,6 +272,10 @@ pub enum Step {
     Progressing,
     /// Done.
     Settled,
+    /// It does not survive the content; why.
+    Failed(String),
+    /// Its turn has not come: an earlier wave, a window.
+    Waits,
     /// A person must look.
     Attention(Reason, String),
 }

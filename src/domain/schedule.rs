@@ -12,7 +12,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_mins(5);
 const CONFIRM_AFTER: Duration = Duration::from_secs(15);
 
 /// How often a rollout is looked at.
-const OBSERVE_EVERY: Duration = Duration::from_secs(3);
+pub(crate) const OBSERVE_EVERY: Duration = Duration::from_secs(3);
 
 /// When a sync wants to run again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +36,6 @@ impl Next {
     /// To see whether absent keys stay absent.
     pub fn confirm(interval: Duration) -> Self {
         Self::After(interval.min(CONFIRM_AFTER))
-    }
-
-    /// To look at a rollout.
-    pub fn observe() -> Self {
-        Self::After(OBSERVE_EVERY)
     }
 
     /// The same, or sooner where something else is due. The growing pauses after a failure stay as they are.

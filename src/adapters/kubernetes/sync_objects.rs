@@ -226,11 +226,12 @@ fn view(sync: &SyncId, answer: Result<Sync, Failure>) -> Result<SyncObject, Faul
 /// Exactly what changes, on exactly the object that was seen: another uid answers 409.
 fn patch(uid: &str, change: &SyncChange) -> Value {
     let mut patch = json!({"metadata": {"uid": uid}});
-    if !change.annotations.is_empty() {
-        let annotations = change.annotations.iter();
-        let annotations: Map<String, Value> = annotations
-            .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))
-            .collect();
+    if !change.annotations.is_empty() || !change.remove.is_empty() {
+        let set = change.annotations.iter();
+        let set = set.map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())));
+        let removed = change.remove.iter();
+        let removed = removed.map(|name| ((*name).to_owned(), Value::Null));
+        let annotations: Map<String, Value> = removed.chain(set).collect();
         patch["metadata"]["annotations"] = Value::Object(annotations);
     }
     if let Some(suspend) = change.suspend {
@@ -316,7 +317,7 @@ mod tests {
     fn a_change_names_the_object_and_nothing_but_what_changes() {
         let refresh = SyncChange {
             annotations: [(REFRESH_ANNOTATION, "nonce".to_owned())].into(),
-            suspend: None,
+            ..SyncChange::default()
         };
         assert_eq!(
             patch("u-1", &refresh),

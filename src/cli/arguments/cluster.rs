@@ -35,6 +35,18 @@ pub enum ClusterCommand {
     /// Lets the plan of a SecretSync that waits for a person be carried out, once.
     #[command(after_help = APPROVE_HELP)]
     Approve(ApproveArguments),
+    /// Goes back to an older revision and stays there, whatever the sources bring, until `unpin`.
+    #[command(after_help = ROLLBACK_HELP)]
+    Rollback(RollbackArguments),
+    /// Lets a SecretSync follow its sources again.
+    #[command(after_help = UNPIN_HELP)]
+    Unpin(UnpinArguments),
+    /// Purges revisions that leaked: nothing brings them back.
+    #[command(after_help = REVOKE_HELP)]
+    Revoke(RevokeArguments),
+    /// Drops all older revisions and rejections.
+    #[command(after_help = FORGET_HELP)]
+    Forget(ForgetArguments),
 }
 
 /// Which cluster, and where in it.
@@ -103,13 +115,70 @@ pub struct ApproveArguments {
     /// Which SecretSync.
     #[command(flatten)]
     pub of: NamedSync,
-    /// The plan that you have seen, as `status` and `explain` name it. Without it, the plan is shown and you are
-    /// asked, which takes a terminal.
+    /// The plan that you have seen, as `status` and `explain` name it; with --rollout, the revision. Without it, what
+    /// waits is shown and you are asked, which takes a terminal.
     #[arg(value_name = "HASH")]
     pub hash: Option<String>,
+    /// Approve the rollout of a change, where `spec.rollout.approval` asks for it.
+    #[arg(long)]
+    pub rollout: bool,
+    /// In an emergency: skip soak and change windows for this change, too. Validators, guards and a canary that must
+    /// become ready are never skipped.
+    #[arg(long, requires = "rollout")]
+    pub now: bool,
     /// How long to stay.
     #[command(flatten)]
     pub wait: WaitArguments,
+}
+
+/// What `penstock rollback` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct RollbackArguments {
+    /// Which SecretSync.
+    #[command(flatten)]
+    pub of: NamedSync,
+    /// The revision, as `history` names it. By default the newest that is kept besides the one in use.
+    #[arg(long, value_name = "REVISION")]
+    pub to: Option<String>,
+    /// How long to stay.
+    #[command(flatten)]
+    pub wait: WaitArguments,
+}
+
+/// What `penstock unpin` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct UnpinArguments {
+    /// Which SecretSync.
+    #[command(flatten)]
+    pub of: NamedSync,
+    /// How long to stay.
+    #[command(flatten)]
+    pub wait: WaitArguments,
+}
+
+/// What `penstock revoke` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct RevokeArguments {
+    /// Which SecretSync.
+    #[command(flatten)]
+    pub of: NamedSync,
+    /// A revision, as `history` names it. May be given several times.
+    #[arg(long = "revision", value_name = "REVISION", required = true)]
+    pub revisions: Vec<String>,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// What `penstock forget` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct ForgetArguments {
+    /// Which SecretSync.
+    #[command(flatten)]
+    pub of: NamedSync,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// What `penstock status` can be told.
@@ -201,7 +270,47 @@ Exit status: 0 approved (with --wait: carried out), 1 it was not, 64 the argumen
 
 Examples:
   penstock approve panbot -n prod
-  penstock approve panbot 9f86d081884c7d65 -n prod --wait";
+  penstock approve panbot 9f86d081884c7d65 -n prod --wait
+  penstock approve panbot --rollout -n prod";
+
+/// What stands below the help of `penstock rollback`.
+const ROLLBACK_HELP: &str = "\
+The values come from the record, not from a vault. They must still pass `spec.validate`. Workloads restart as for any
+change.
+
+Exit status: 0 asked for (with --wait: in use, and ready), 2 with --wait: not ready, 1 something is wrong, 64 the
+arguments are wrong.
+
+Examples:
+  penstock rollback panbot -n prod --wait
+  penstock rollback panbot --to 1a2b3c4d-00c0ffee00c0ffee -n prod";
+
+/// What stands below the help of `penstock unpin`.
+const UNPIN_HELP: &str = "\
+Exit status: 0 done (with --wait: read, and ready), 2 with --wait: not ready, 1 something is wrong, 64 the arguments are
+wrong.
+
+Example:
+  penstock unpin panbot -n prod";
+
+/// What stands below the help of `penstock revoke`.
+const REVOKE_HELP: &str = "\
+The values go from the record at once. Should the sources bring them again, nothing is written. One that is in use stays
+until the source has another: change it there first.
+
+Exit status: 0 revoked, 1 something is wrong, 64 the arguments are wrong.
+
+Example:
+  penstock revoke panbot --revision 1a2b3c4d-00c0ffee00c0ffee -n prod";
+
+/// What stands below the help of `penstock forget`.
+const FORGET_HELP: &str = "\
+What is in use, what is owned at targets and what was revoked stay in the record.
+
+Exit status: 0 dropped, 1 something is wrong, 64 the arguments are wrong.
+
+Example:
+  penstock forget panbot -n prod";
 
 /// What stands below the help of `penstock history`.
 const HISTORY_HELP: &str = "\

@@ -18,8 +18,9 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::cluster::{
-    ApproveArguments, ClusterCommand, NamedSync, NamedSyncs, OverviewForm, PlaceArguments,
-    RefreshArguments, StatusArguments, WaitArguments,
+    ApproveArguments, ClusterCommand, ForgetArguments, NamedSync, NamedSyncs, OverviewForm,
+    PlaceArguments, RefreshArguments, RevokeArguments, RollbackArguments, StatusArguments,
+    UnpinArguments, WaitArguments,
 };
 pub use self::content::{EnvArguments, EnvForm, ExecArguments, RenderArguments};
 pub use self::doctor::DoctorArguments;

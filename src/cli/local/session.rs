@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use futures::StreamExt as _;
 use penstock_domain::api::status::SecretSyncStatus;
-use penstock_domain::engine::{Approval, Engine, Memory, PassRequest, Prepared, Reading};
+use penstock_domain::engine::{Approval, Engine, Memory, PassRequest, Prepared, Reading, Wishes};
 use penstock_domain::keys::InstallationKey;
 use penstock_domain::names::{SyncId, TargetName};
 
@@ -56,7 +56,10 @@ pub fn request<'a>(chosen: &'a ChosenSync, approval: Option<&'a Approval>) -> Pa
         seen: &NOTHING_SEEN,
         approval,
         refresh: None,
-        retry: chosen.retry.as_deref(),
+        wishes: Wishes {
+            retry: chosen.retry.as_deref(),
+            ..Wishes::default()
+        },
         only: chosen.only.as_ref(),
     }
 }

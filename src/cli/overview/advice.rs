@@ -9,6 +9,8 @@ use crate::output::plain;
 /// What to do about `reason`; none where its message says so, or where there is nothing to do.
 pub(super) fn advice(sync: &SyncObject, reason: Reason) -> Option<String> {
     let at = |verb: &str| command(&sync.id, verb);
+    let at_with =
+        |verb: &str, flags: &str| command(&sync.id, verb).replace(" -n ", &format!(" {flags} -n "));
     Some(match reason {
         Reason::InvalidSpec | Reason::NotSupported => {
             "Change the fields that the message names; `penstock plan -f FILE` checks them before they reach the \
@@ -88,6 +90,36 @@ pub(super) fn advice(sync: &SyncObject, reason: Reason) -> Option<String> {
         Reason::ValueUnhealthy => {
             "Renew the value at the source: the one in use no longer works. Nothing was restarted.".to_owned()
         }
+        Reason::WaitingForWindow => {
+            format!("It goes on by itself. In an emergency: {}.", at_with("approve", "--rollout --now"))
+        }
+        Reason::RolloutApprovalRequired => {
+            format!("If the change is meant: {}.", at_with("approve", "--rollout"))
+        }
+        Reason::CanaryHindered => {
+            "See to what the message names: capacity, an image, the switch for canaries. The change waits, and nothing is \
+             lost."
+                .to_owned()
+        }
+        Reason::CanaryFailed | Reason::RolledBack => {
+            format!(
+                "Put a value that works into the source: the rejected one is not tried again, unless by {}.",
+                at("retry")
+            )
+        }
+        Reason::RolloutHeld | Reason::RollbackUnsafe => {
+            format!(
+                "Put a value that works into the source, or go back by hand: {}. {} lists what is kept.",
+                at("rollback"),
+                at("history")
+            )
+        }
+        Reason::PinNotPossible => {
+            format!("{} lists what is kept; {} follows the sources again.", at("history"), at("unpin"))
+        }
+        Reason::RevisionRevoked => {
+            "Change the value at its source: it was revoked here and is not written again.".to_owned()
+        }
         Reason::InternalError => {
             "This is a fault of Penstock: please report it with the operator's log.".to_owned()
         }
@@ -111,6 +143,7 @@ pub(super) fn advice(sync: &SyncObject, reason: Reason) -> Option<String> {
         | Reason::Repaired
         | Reason::Writing
         | Reason::RollingOut
+        | Reason::CanaryRunning
         | Reason::RolledOut
         | Reason::NothingToRestart
         | Reason::Restarted

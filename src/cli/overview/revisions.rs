@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use penstock_domain::api::status::SecretSyncStatus;
+use penstock_domain::api::status::{RevisionOutcome, RevisionStatus, SecretSyncStatus};
 use penstock_domain::people::SyncObject;
 use penstock_domain::reserved::record_object_name;
 
@@ -23,6 +23,12 @@ pub fn revisions(sync: &SyncObject, style: Style) -> String {
             &format!("SecretSync {}/{}", sync.id.namespace, sync.id.name)
         )
     );
+    if !status.history.is_empty() {
+        for one in &status.history {
+            told(&mut page, one, status, style);
+        }
+        return page;
+    }
     let current = status.revision.as_deref();
     // Writing to a String cannot fail.
     let (now, before): (Vec<_>, Vec<_>) =
@@ -42,6 +48,43 @@ pub fn revisions(sync: &SyncObject, style: Style) -> String {
         );
     }
     page
+}
+
+/// One revision of the history: when, what, which keys, from which versions.
+fn told(page: &mut String, one: &RevisionStatus, status: &SecretSyncStatus, style: Style) {
+    let (tone, word) = match one.outcome {
+        RevisionOutcome::InUse => (Tone::Good, "in use"),
+        RevisionOutcome::Kept => (Tone::Faint, "kept"),
+        RevisionOutcome::Named => (Tone::Faint, "values not kept"),
+        RevisionOutcome::Rejected => (Tone::Bad, "rejected"),
+        RevisionOutcome::Revoked => (Tone::Bad, "revoked"),
+    };
+    let pinned = if status.pinned.as_ref() == Some(&one.revision) {
+        ", pinned"
+    } else {
+        ""
+    };
+    let word = style.paint(tone, word);
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        page,
+        "  {}  {}  {word}{pinned}",
+        plain(&one.revision),
+        one.at.0
+    );
+    let list = |names: &[String]| {
+        let names: Vec<String> = names.iter().map(|name| plain(name)).collect();
+        names.join(", ")
+    };
+    if !one.changed.is_empty() {
+        let _ = writeln!(page, "      changed: {}", list(&one.changed));
+    }
+    if !one.versions.is_empty() {
+        let _ = writeln!(page, "      from: {}", list(&one.versions));
+    }
+    if let Some(message) = &one.message {
+        let _ = writeln!(page, "      {}", plain(message));
+    }
 }
 
 /// Every place of a status that names a revision.

@@ -9,10 +9,11 @@ use penstock_domain::api::secret_sync::SecretSync;
 use penstock_domain::api::status::{ConditionStatus, SecretSyncStatus};
 use penstock_domain::conditions::{ConditionType, Reason};
 use penstock_domain::content::Gathered;
-use penstock_domain::engine::{Approval, Outcome, PassRequest, Reading};
+use penstock_domain::engine::{Approval, Outcome, PassRequest, Reading, Wishes};
 use penstock_domain::report;
 use penstock_domain::reserved::{
-    APPROVE_ANNOTATION, BY_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION,
+    APPROVE_ANNOTATION, APPROVE_ROLLOUT_ANNOTATION, BY_ANNOTATION, FORGET_ANNOTATION,
+    NOW_ANNOTATION, PIN_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION, REVOKE_ANNOTATION,
 };
 use penstock_domain::schedule::Next;
 use penstock_domain::sync::ValidatedSync;
@@ -132,7 +133,7 @@ impl Worker {
             } else {
                 refresh(sync)
             },
-            retry: sync.annotations.get(RETRY_ANNOTATION).map(String::as_str),
+            wishes: wishes(sync),
             only: None,
         };
         let gathered = match read {
@@ -246,6 +247,19 @@ enum Read {
 
 fn refresh(sync: &TrackedSync) -> Option<&str> {
     sync.annotations.get(REFRESH_ANNOTATION).map(String::as_str)
+}
+
+/// What people ask for by annotations.
+fn wishes(sync: &TrackedSync) -> Wishes<'_> {
+    let wish = |annotation: &str| sync.annotations.get(annotation).map(String::as_str);
+    Wishes {
+        retry: wish(RETRY_ANNOTATION),
+        pin: wish(PIN_ANNOTATION),
+        revoke: wish(REVOKE_ANNOTATION),
+        forget: wish(FORGET_ANNOTATION),
+        now: wish(NOW_ANNOTATION),
+        approve_rollout: wish(APPROVE_ROLLOUT_ANNOTATION),
+    }
 }
 
 fn refused(sync: &TrackedSync, problems: &(Reason, String), now: Timestamp) -> Outcome {

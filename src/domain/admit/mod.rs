@@ -29,6 +29,8 @@ mod windows;
 mod words;
 
 #[cfg(test)]
+mod rollout_tests;
+#[cfg(test)]
 mod tests;
 
 pub use place::{CommandLine, Place};

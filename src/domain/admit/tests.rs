@@ -15,7 +15,7 @@ fn object(spec: &str) -> SecretSync {
 }
 
 /// A spec that is good, with `more` beside it.
-fn with(more: &str) -> SecretSync {
+pub(super) fn with(more: &str) -> SecretSync {
     object(&format!(
         "  sources: [{{name: vault, store: {{name: openbao}}, path: apps/panbot}}]\n\
          \x20 targets: [{{name: env, secret: {{}}}}]\n{more}"
@@ -34,12 +34,12 @@ fn with_target(target: &str) -> SecretSync {
     ))
 }
 
-fn admitted(object: &SecretSync) -> ValidatedSync {
+pub(super) fn admitted(object: &SecretSync) -> ValidatedSync {
     admit(object).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 /// `reason field: message` of each problem.
-fn problems(object: &SecretSync) -> Vec<String> {
+pub(super) fn problems(object: &SecretSync) -> Vec<String> {
     let problems = admit(object).map(|_| ()).unwrap_err();
     let problems = problems.as_slice().iter();
     problems
@@ -213,18 +213,6 @@ const NOT_YET: &[(&str, &str)] = &[
         "validate[0].expression",
     ),
     ("  notify: [{store: {name: d}, on: [Failed]}]", "notify"),
-    (
-        "  rollout: {strategy: {canary: {mode: pod}}}",
-        "rollout.strategy.canary",
-    ),
-    ("  rollout: {waves: [{name: a, rest: {}}]}", "rollout.waves"),
-    (
-        "  rollout: {windows: [{schedule: \"0 9 * * *\", duration: 1h}]}",
-        "rollout.windows",
-    ),
-    ("  rollout: {approval: required}", "rollout.approval"),
-    ("  rollout: {onFailure: rollback}", "rollout.onFailure"),
-    ("  rollout: {previous: {invalid: {}}}", "rollout.previous"),
     (
         "  transform: {data: {K: {derive: {from: S, hkdfSha256: {info: \"{{ u.id }}\"}}}}}",
         "transform.data.K.derive.hkdfSha256.info",

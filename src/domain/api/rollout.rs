@@ -33,8 +33,7 @@ pub struct Rollout {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<GoDuration>,
     /// What happens when workloads do not get healthy: rollback (the old revision is written back) or hold
-    /// (it stops and waits for a person). Absent: rollback. This version cannot roll back yet: absent acts
-    /// as hold, and rollback is refused.
+    /// (it stops and waits for a person). Absent: rollback, where an older revision is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
     /// Whether the old value still opens what it opened. Absent: unknown.

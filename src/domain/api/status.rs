@@ -101,10 +101,77 @@ pub struct SecretSyncStatus {
     /// The sync's durable memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordStatus>,
+    /// Contents that were in use or were rejected, newest first, at most 24.
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "List<RevisionStatus, 24>", extend("x-kubernetes-list-type" = "atomic"))]
+    pub history: Vec<RevisionStatus>,
+    /// The revision that a person pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Text<128>>")]
+    pub pinned: Option<String>,
+    /// Names the annotations by which people ask for something, as they were when this status was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Text<64>>")]
+    pub wishes: Option<String>,
     /// The last value of the annotation penstock.dev/refresh that was honoured.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Text<253>>")]
     pub refresh: Option<String>,
+}
+
+/// A content that was in use, or was rejected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionStatus {
+    /// Its name: what `penstock rollback --to` takes.
+    #[schemars(with = "Text<128>")]
+    pub revision: String,
+    /// When it was accepted, or rejected.
+    pub at: Time,
+    /// InUse, Kept (one can go back to it), Named (its values are not kept), Rejected or Revoked.
+    pub outcome: RevisionOutcome,
+    /// Names of the keys that differ from the one before it: at most 20, then `+n`.
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "List<Text<253>, 21>")]
+    pub changed: Vec<String>,
+    /// Versions of its sources, where they tell any: `vault 12`.
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "List<Text<256>, 32>")]
+    pub versions: Vec<String>,
+    /// Why it was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Text<1024>>")]
+    pub message: Option<String>,
+}
+
+/// What became of a content.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[schemars(description = "")]
+pub enum RevisionOutcome {
+    /// Targets hold it.
+    InUse,
+    /// Its values are kept: one can go back to it.
+    Kept,
+    /// Its values are not kept.
+    Named,
+    /// A validator, a canary or a workload did not survive it.
+    Rejected,
+    /// A person revoked it.
+    Revoked,
 }
 
 /// How a source was found.

@@ -11,6 +11,7 @@ use crate::audit::{AuditAction, AuditEntry};
 use crate::content::Content;
 use crate::diff::{KeyChange, TargetDiff, owner_tag};
 use crate::fault::{Fault, FaultClass};
+use crate::keys::Revision;
 use crate::names::{Key, SyncId, TargetName};
 use crate::plan::Plan;
 use crate::ports::{Observation, RecordVersion, Removal, Write, Written};
@@ -28,6 +29,8 @@ pub(super) struct Work<'a> {
     pub(super) plan: &'a Plan,
     /// Each target could be looked at, and none is blocked.
     pub(super) unhindered: bool,
+    /// A change waits: what is planned is what is in use.
+    pub(super) holds_back: bool,
 }
 
 impl Work<'_> {
@@ -83,6 +86,7 @@ impl Engine {
                 Ok(saved) => {
                     version = Some(saved);
                     findings.rebased = work.loaded.rebased;
+                    self.audit_purge(&work, &state);
                 }
                 Err(fault) => {
                     findings.stopped = Some(fault);
@@ -106,6 +110,28 @@ impl Engine {
                 .await;
         }
         Some(applied)
+    }
+
+    /// Tells of contents that a person had purged.
+    fn audit_purge(&self, work: &Work<'_>, state: &RecordState) {
+        let former = &work.loaded.state;
+        if state.revoked == former.revoked && state.forgotten == former.forgotten {
+            return;
+        }
+        let revoked = state.revoked.iter();
+        let new: Vec<&str> = revoked
+            .filter(|one| !former.revoked.contains(one))
+            .map(Revision::as_str)
+            .collect();
+        self.ports.audit.record(AuditEntry {
+            sync: Some(work.request.sync.id.clone()),
+            by: None,
+            action: AuditAction::Purge,
+            object: "record".to_owned(),
+            keys: Vec::new(),
+            revision: (!new.is_empty()).then(|| new.join(",")),
+            failure: None,
+        });
     }
 
     /// Saves the record under the next counter. What does not fit is left out, and said.

@@ -1,9 +1,13 @@
 //! Pure: what the record must say before anything is written.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::apply::Work;
 use super::{Memory, PassRequest};
+use crate::api::status::RolloutPhase;
+use crate::bundle::SourceVersion;
 use crate::diff::TargetDiff;
 use crate::keys::Revision;
 use crate::names::{SourceName, TargetName};
@@ -18,12 +22,23 @@ pub(super) fn next_record(
 ) -> (RecordState, Vec<TargetRecord>) {
     let former = &work.loaded.state;
     let mut next = former.clone();
+    let wishes = work.request.wishes;
+    next.revoke(wishes.revoked().map(Revision::from_text));
+    if let Some(wish) = wishes.forget {
+        next.forget(wish);
+    }
     if work.plan.held.is_some() {
         return (next, Vec::new());
     }
+    if work.holds_back
+        && is_proven(work)
+        && let Some(rollout) = &mut next.rollout
+    {
+        rollout.done = true;
+    }
     let deleted = note_targets(&mut next, work);
     let left = leave_behind(&mut next, work.request);
-    accept_content(&mut next, work, now);
+    accept_content(&mut next, work, memory, now);
     if next == *former {
         return (next, left);
     }
@@ -66,7 +81,7 @@ fn note_targets(next: &mut RecordState, work: &Work<'_>) -> usize {
 }
 
 /// Takes the plan's content as the one in use, unless no target could take any of it.
-fn accept_content(next: &mut RecordState, work: &Work<'_>, now: Timestamp) {
+fn accept_content(next: &mut RecordState, work: &Work<'_>, memory: &Memory, now: Timestamp) {
     let former = &work.loaded.state;
     let current = former.current.as_ref().map(|current| &current.revision);
     let mut targets = work.plan.targets.iter();
@@ -76,10 +91,45 @@ fn accept_content(next: &mut RecordState, work: &Work<'_>, now: Timestamp) {
             revision: work.plan.revision.clone(),
             at: now,
             bundle: work.content.bundle.clone(),
+            versions: versions_of(former, work, memory),
         };
+        next.begin_rollout(&accepted.revision, is_proven(work), now);
         next.accept(accepted, &work.request.sync.history);
     }
     follow_history(next, work);
+}
+
+/// The versions of the sources that the content came from; those of its first time, where an older one comes back.
+fn versions_of(
+    record: &RecordState,
+    work: &Work<'_>,
+    memory: &Memory,
+) -> BTreeMap<SourceName, SourceVersion> {
+    let stored = record.stored(work.plan.revision.as_str());
+    match stored.filter(|_| !work.content.fresh) {
+        Some(stored) => stored.versions.clone(),
+        None => memory.versions.clone(),
+    }
+}
+
+/// Whether the rollout of what is in use has ended well: then one can go back to it. Status tells, and the record where
+/// status tells of a change that waits.
+fn is_proven(work: &Work<'_>) -> bool {
+    let record = &work.loaded.state;
+    let Some(current) = record.current.as_ref() else {
+        return true;
+    };
+    let noted = record.rollout.as_ref();
+    let noted = noted.filter(|rollout| rollout.revision == current.revision);
+    let Some(noted) = noted.filter(|rollout| !rollout.done) else {
+        return true;
+    };
+    let told = work.request.status.rollout.as_ref();
+    told.is_some_and(|told| {
+        let ended = [RolloutPhase::Complete, RolloutPhase::RolledBack];
+        told.phase.is_some_and(|phase| ended.contains(&phase))
+            && told.revision.as_deref() == Some(noted.revision.as_str())
+    })
 }
 
 /// What the spec says about keeping values holds for the revision in use, too, from the edit on.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::later;
 use super::preflight::{Candidate, Health};
+use super::trial::Followed;
 use crate::api::status::SourceStatus;
 use crate::bundle::SourceVersion;
 use crate::conditions::Reason;
@@ -38,6 +39,10 @@ pub struct Memory {
     pub(super) marked: BTreeMap<String, String>,
     /// What was read last and is not in use yet, as far as validators know it.
     pub(super) candidate: Option<Candidate>,
+    /// A change that may not be written yet, and the generation that it was read for.
+    pub(super) waiting: Option<(i64, Content)>,
+    /// The canary that tries it.
+    pub(super) trial: Option<Followed>,
     /// What validators say of the values in use.
     pub(super) health: Health,
 }
@@ -86,6 +91,24 @@ impl Memory {
             (self.awaits_confirmation(), Next::confirm(sync.interval))
         {
             self.read_due = Some(later(now, pause));
+        }
+    }
+
+    /// The content of a pass that has read nothing usable, while a change waits: that change, with what is to be told
+    /// of the sources.
+    pub(super) fn waiting_for(&mut self, chosen: Content, sync: &ValidatedSync) -> Content {
+        let waiting = self.waiting.take();
+        let waiting = waiting.filter(|(generation, _)| *generation == sync.generation);
+        match waiting {
+            Some((_, waiting))
+                if !chosen.fresh && chosen.absent.is_none() && chosen.notes.blocked.is_empty() =>
+            {
+                Content {
+                    notes: chosen.notes,
+                    ..waiting
+                }
+            }
+            _ => chosen,
         }
     }
 

@@ -6,14 +6,19 @@
 mod apply;
 mod cleanup;
 mod confirm;
+mod drive;
+mod gate;
 mod gather;
 mod intent;
 mod memory;
 mod observe;
+mod pin;
 mod preflight;
 mod prepare;
 mod quiet;
 mod roll;
+mod rollback;
+mod trial;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +26,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(crate) use self::gate::HeldBack;
 pub use self::gather::Reading;
 pub use self::memory::Memory;
 pub use self::prepare::Prepared;
@@ -58,10 +64,52 @@ pub struct PassRequest<'a> {
     pub approval: Option<&'a Approval>,
     /// The value of the refresh annotation.
     pub refresh: Option<&'a str>,
-    /// The value of the retry annotation: rejections that were given under another one are lifted.
-    pub retry: Option<&'a str>,
+    /// What people ask for beyond the spec.
+    pub wishes: Wishes<'a>,
     /// The targets that are meant; none for all. The others are neither looked at nor written, and stay ours.
     pub only: Option<&'a BTreeSet<TargetName>>,
+}
+
+/// What people ask for beyond the spec, by annotations of the SecretSync. All but `forget` are states, not commands:
+/// they hold for as long as they stand there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wishes<'a> {
+    /// Rejections that were given under another value of this are lifted.
+    pub retry: Option<&'a str>,
+    /// The revision that stays in use, whatever the sources bring.
+    pub pin: Option<&'a str>,
+    /// Revisions that leaked, separated by commas: they are purged, and never come back.
+    pub revoke: Option<&'a str>,
+    /// Older revisions and rejections are dropped, once for each value.
+    pub forget: Option<&'a str>,
+    /// The revision that skips soak and windows.
+    pub now: Option<&'a str>,
+    /// The revision that a person approves, where the rollout asks for it.
+    pub approve_rollout: Option<&'a str>,
+}
+
+impl<'a> Wishes<'a> {
+    /// The revisions that are revoked.
+    pub fn revoked(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let list = self.revoke.unwrap_or_default().split(',');
+        list.map(str::trim).filter(|one| !one.is_empty())
+    }
+
+    /// Names what is asked for, so that a status can say that it has seen it; none where nothing is.
+    pub fn digest(&self) -> Option<String> {
+        if *self == Self::default() {
+            return None;
+        }
+        let all = [
+            self.retry,
+            self.pin,
+            self.revoke,
+            self.forget,
+            self.now,
+            self.approve_rollout,
+        ];
+        Some(crate::keys::public_digest(&format!("{all:?}")))
+    }
 }
 
 /// A target object as a watch saw it last.
@@ -160,7 +208,10 @@ impl Engine {
     ) -> Outcome {
         let now = self.ports.clock.now();
         self.remember(request, &mut prepared).await; // I/O: the record, where a candidate was rejected
+        let errand = std::mem::take(&mut prepared.errand);
+        let hindered = self.run_errand(request, errand).await.err(); // I/O: canaries
         let mut findings = prepared.findings;
+        findings.hinder(hindered);
         findings.health = memory.health.told();
         if let (Some(loaded), Some(plan)) = (prepared.loaded, prepared.plan) {
             let work = apply::Work {
@@ -172,6 +223,7 @@ impl Engine {
                 unhindered: findings.failed_looks.is_empty()
                     && !plan.is_blocked()
                     && request.only.is_none(),
+                holds_back: findings.held_back.is_some(),
             };
             let applied = self.apply(work, memory, &mut findings).await; // I/O: record, then targets
             if let Some(applied) = applied {

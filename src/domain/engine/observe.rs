@@ -162,7 +162,7 @@ impl Engine {
     }
 }
 
-fn first(faults: Vec<Fault>) -> Fault {
+pub(super) fn first(faults: Vec<Fault>) -> Fault {
     use crate::fault::FaultClass;
     let nothing = || Fault::new(FaultClass::Invalid, "target", "cannot take the content");
     faults.into_iter().next().unwrap_or_else(nothing)

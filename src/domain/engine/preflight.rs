@@ -12,7 +12,7 @@ use crate::audit::{AuditAction, AuditEntry};
 use crate::bundle::Bundle;
 use crate::conditions::Reason;
 use crate::content::Gathered;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultClass};
 use crate::keys::Revision;
 use crate::names::SyncId;
 use crate::record::{RecordState, Rejection};
@@ -75,7 +75,7 @@ impl Engine {
         };
         let revision = self.key.revision(&sync.id, bundle.values());
         let in_use = record.current.as_ref();
-        if sync.validators.is_empty() || in_use.is_some_and(|one| one.revision == revision) {
+        if in_use.is_some_and(|one| one.revision == revision) {
             return Preflight::free(gathered);
         }
         let verdict = self.verdict(request, (bundle, revision), record, memory);
@@ -96,10 +96,14 @@ impl Engine {
         memory: &mut Memory,
     ) -> Option<Preflight> {
         let sync = request.sync;
-        if let Some(rejection) = record.rejection_of(&revision, &sync.rules, request.retry) {
-            let faults = rejection.objections.iter();
-            let faults = faults.map(Objection::rejected_before).collect();
-            return Some(Preflight::held(faults));
+        if let Some(fault) = revoked(request, record, &revision) {
+            return Some(Preflight::held(vec![fault]));
+        }
+        if let Some(rejection) = record.rejection_of(&revision, &sync.rules, request.wishes.retry) {
+            return Some(Preflight::held(rejection.faults()));
+        }
+        if sync.validators.is_empty() {
+            return None;
         }
         let judged = self.judge_candidate(sync, bundle, &revision, memory).await;
         if !judged.failed.is_empty() {
@@ -107,9 +111,10 @@ impl Engine {
             let rejection = Rejection {
                 revision,
                 rules: sync.rules.clone(),
-                retry: request.retry.map(ToOwned::to_owned),
+                retry: request.wishes.retry.map(ToOwned::to_owned),
                 at: self.ports.clock.now(),
                 objections: judged.failed,
+                cause: None,
             };
             let faults = rejection.objections.iter().map(Objection::rejects);
             return Some(Preflight {
@@ -154,7 +159,12 @@ impl Engine {
     }
 
     /// One validator's verdict. A key that is not there is not judged.
-    async fn ask(&self, sync: &SyncId, validator: &Validator, bundle: &Bundle) -> Verdict {
+    pub(super) async fn ask(
+        &self,
+        sync: &SyncId,
+        validator: &Validator,
+        bundle: &Bundle,
+    ) -> Verdict {
         let Some(entry) = bundle.0.get(&validator.key) else {
             return Verdict::Passed;
         };
@@ -235,6 +245,25 @@ impl Engine {
         }
         memory.health.told() != before
     }
+}
+
+/// What is told of a candidate that a person has revoked, also just now.
+pub(super) fn revoked(
+    request: PassRequest<'_>,
+    record: &RecordState,
+    revision: &Revision,
+) -> Option<Fault> {
+    let asked = request.wishes.revoked().any(|one| one == revision.as_str());
+    (asked || record.is_revoked(revision)).then(|| {
+        let subject = format!("revision {revision}");
+        Fault::new(
+            FaultClass::Invalid,
+            subject,
+            "was revoked, and the sources bring it again",
+        )
+        .because(Reason::RevisionRevoked)
+        .hint("Nothing was written. Change the value at its source")
+    })
 }
 
 /// What all validators together came to.

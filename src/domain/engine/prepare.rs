@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::apply::Work;
+use super::gate::Errand;
 use super::intent::next_record;
 use super::observe::Desired;
 use super::{Engine, Loaded, Memory, PassRequest};
@@ -28,6 +29,8 @@ pub struct Prepared {
     pub(super) findings: Findings,
     /// A candidate that was rejected in this pass.
     pub(super) rejection: Option<Rejection>,
+    /// What is to be done about a canary.
+    pub(super) errand: Errand,
 }
 
 impl Prepared {
@@ -58,6 +61,13 @@ impl Prepared {
     /// How each source was found.
     pub fn sources(&self) -> &[SourceStatus] {
         &self.findings.sources
+    }
+
+    /// Rejects a change: it is told now, and with every pass until something else is read.
+    pub(super) fn reject(&mut self, rejection: Rejection, memory: &mut Memory) {
+        self.findings.notes.blocked = rejection.faults();
+        memory.notes = self.findings.notes.clone();
+        self.rejection = Some(rejection);
     }
 
     /// Whether a candidate was rejected that the record does not know of yet.
@@ -91,6 +101,7 @@ impl Engine {
         memory: &mut Memory,
     ) -> Prepared {
         let mut prepared = self.choose(request, gathered, memory).await; // I/O: the record
+        self.hold_back(request, &mut prepared, memory).await; // I/O: windows, canary, approval
         if let (Some(loaded), Some(bundle)) = (&prepared.loaded, &prepared.content.bundle) {
             let observed = self.observe(request, &loaded.state, bundle).await; // I/O: targets
             let plan = self.plan(request, memory, (&prepared, loaded), observed.diffs); // pure
@@ -115,6 +126,7 @@ impl Engine {
             plan: None,
             findings: Findings::new(memory.sources_or(&request.status.sources)),
             rejection: None,
+            errand: Errand::default(),
         };
         let loaded = match self.load_record(request).await {
             Ok(loaded) => loaded,
@@ -124,16 +136,22 @@ impl Engine {
                 return prepared;
             }
         };
-        let flown = self
-            .preflight(request, gathered, &loaded.state, memory)
-            .await; // I/O: validators
-        prepared.rejection = flown.rejection;
-        let keys = loaded.state.known_keys();
-        let known = Known {
-            bundle: loaded.state.current_bundle(),
-            keys: &keys,
+        let pinned = self.pinned(request, &gathered, &loaded.state, memory).await; // I/O: validators
+        let content = match pinned {
+            Some(pinned) => pinned,
+            None => {
+                let state = &loaded.state;
+                let flown = self.preflight(request, gathered, state, memory).await; // I/O: validators
+                prepared.rejection = flown.rejection;
+                let keys = state.known_keys();
+                let known = Known {
+                    bundle: state.current_bundle(),
+                    keys: &keys,
+                };
+                let chosen = content::choose(flown.gathered, known, &memory.absent, &memory.notes);
+                memory.waiting_for(chosen, request.sync)
+            }
         };
-        let content = content::choose(flown.gathered, known, &memory.absent, &memory.notes);
         memory.remember(&content, request.sync, self.ports.clock.now());
         let findings = &mut prepared.findings;
         findings.take_notes(&content.notes);
@@ -191,6 +209,7 @@ impl Engine {
             desired: prepared.desired.clone(),
             plan,
             unhindered: false,
+            holds_back: prepared.findings.held_back.is_some(),
         };
         let now = self.ports.clock.now();
         let (mut next, _) = next_record(&work, memory, now);

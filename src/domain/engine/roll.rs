@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::apply::{Applied, Work};
+use super::drive::takes_back;
 use super::{Engine, Memory, PassRequest};
 use crate::api::status::{RolloutPhase, RolloutStatus, WorkloadAttention};
 use crate::audit::{AuditAction, AuditEntry};
@@ -16,6 +17,7 @@ use crate::ports::Marked;
 use crate::record::{OwedRestart, RecordState, RestartRecord, TargetRecord};
 use crate::report::{Findings, event};
 use crate::restart::{self, Step};
+use crate::sync::ValidatedSync;
 use crate::text::shorten;
 use crate::workload::WorkloadView;
 
@@ -67,6 +69,10 @@ impl Engine {
             let since = tampered
                 .then_some(now)
                 .max(changed_for(workload, &changed, next));
+            if since.is_some() && !self.is_exposed(workload, next, sync, now).await? {
+                next.restarts.remove(&workload.id.uid);
+                continue;
+            }
             if let Some(since) = since {
                 match restart::left_alone(workload) {
                     Some(restart::LeftAlone::OptedOut | restart::LeftAlone::NoPods) => {}
@@ -80,6 +86,32 @@ impl Engine {
             workloads: Some(workloads),
             refused: None,
         })
+    }
+
+    /// Whether `workload` can have pods on what is taken back: it was restarted for it, or some of its pods happened to
+    /// start while it was there. Where nothing is taken back, everybody counts.
+    async fn is_exposed(
+        &self,
+        workload: &WorkloadView,
+        record: &RecordState,
+        sync: &ValidatedSync,
+        now: Timestamp,
+    ) -> Result<bool, Fault> {
+        let Some(rollout) = record
+            .rollout
+            .as_ref()
+            .filter(|one| one.takes_back.is_some())
+        else {
+            return Ok(true);
+        };
+        let restart = record.restarts.get(&workload.id.uid);
+        let annotation = restart::marker_annotation(&sync.id);
+        let carried = workload.template_annotations.get(&annotation);
+        if restart.is_some_and(|restart| carried == Some(&restart.marker)) {
+            return Ok(true);
+        }
+        let pods = self.ports.workloads.pods(workload).await?;
+        Ok(restart::some_started_within(&pods, rollout.exposed, now))
     }
 
     async fn started_on_tampered(
@@ -114,18 +146,19 @@ impl Engine {
             .map(|current| current.revision.to_string());
         let told =
             request.status.record.map(|record| record.counter) == Some(applied.loaded_counter);
-        let complete = request
-            .status
-            .rollout
-            .as_ref()
-            .is_some_and(|rollout| rollout.phase == Some(RolloutPhase::Complete));
+        let complete = request.status.rollout.as_ref().is_some_and(|rollout| {
+            let ended = [RolloutPhase::Complete, RolloutPhase::RolledBack];
+            rollout.phase.is_some_and(|phase| ended.contains(&phase))
+        });
         let settled = told && complete && applied.looked.workloads.is_none();
         if !request.sync.rollout.restart {
             return;
         }
+        let rejected = applied.state.rejected.first();
         let mut status = RolloutStatus {
             phase: Some(RolloutPhase::Complete),
             revision,
+            rejected_revision: rejected.map(|one| one.revision.to_string()),
             ..RolloutStatus::default()
         };
         if let Some(fault) = applied.looked.refused.take() {
@@ -138,123 +171,31 @@ impl Engine {
             if let (true, Some(former)) = (settled, &request.status.rollout) {
                 status.counts = former.counts;
             }
+            status.phase = phase_of(status.phase, &applied.state);
             findings.rollout = Some(status);
             return;
         }
         if applied.whole {
-            self.drive(request, memory, &mut applied, (&mut status, findings))
+            let casualty = self
+                .drive(request, memory, &mut applied, (&mut status, findings))
                 .await;
+            if let Some(casualty) = casualty {
+                self.take_back(
+                    request,
+                    (memory, &mut applied),
+                    casualty,
+                    (&mut status, findings),
+                )
+                .await;
+            }
         } else {
             status.phase = Some(RolloutPhase::Waiting);
         }
+        status.phase = phase_of(status.phase, &applied.state);
         findings.rollout = Some(status);
     }
 
-    async fn drive(
-        &self,
-        request: PassRequest<'_>,
-        memory: &mut Memory,
-        applied: &mut Applied,
-        (status, findings): (&mut RolloutStatus, &mut Findings),
-    ) {
-        let sync = request.sync;
-        let listed = if let Some(workloads) = applied.looked.workloads.take() {
-            Ok(workloads)
-        } else {
-            let ports = &self.ports.workloads;
-            ports
-                .list(&sync.id.namespace, &sync.rollout.workloads)
-                .await
-        };
-        let workloads = match listed {
-            Ok(workloads) => workloads,
-            Err(fault) => {
-                status.phase = Some(RolloutPhase::Waiting);
-                findings.rollout_fault = Some(fault);
-                return;
-            }
-        };
-        let mut progress = Progress::default();
-        for workload in &workloads {
-            if applied.state.restarts.contains_key(&workload.id.uid) {
-                let verdict = self
-                    .drive_one(request, memory, (applied, findings), workload)
-                    .await;
-                progress.note(workload, &verdict);
-            }
-        }
-        progress.finish(status);
-    }
-
-    /// Takes one workload a step further; what the step changes in the record is saved before it is done.
-    async fn drive_one(
-        &self,
-        request: PassRequest<'_>,
-        memory: &mut Memory,
-        (applied, findings): (&mut Applied, &mut Findings),
-        workload: &WorkloadView,
-    ) -> Result<Step, Fault> {
-        let now = self.ports.clock.now();
-        let Some(former) = applied.state.restarts.get(&workload.id.uid).cloned() else {
-            return Ok(Step::Settled);
-        };
-        let mut intended = former.clone();
-        let step = self
-            .advance(request, memory, (workload, &mut intended), now)
-            .await?;
-        if intended != former {
-            applied
-                .state
-                .restarts
-                .insert(workload.id.uid.clone(), intended.clone());
-            let version = applied.version.clone();
-            let saved = self.save(
-                &request.sync.id,
-                &mut applied.state,
-                version.as_ref(),
-                findings,
-            );
-            applied.version = Some(saved.await?);
-        }
-        match step {
-            Step::Mark | Step::MarkAgain => {
-                self.mark(request, memory, workload, (&intended, findings))
-                    .await
-            }
-            other => Ok(other),
-        }
-    }
-
-    /// The next step for one workload, after a look at its pods where a marker is missing.
-    async fn advance(
-        &self,
-        request: PassRequest<'_>,
-        memory: &Memory,
-        (workload, intended): (&WorkloadView, &mut RestartRecord),
-        now: Timestamp,
-    ) -> Result<Step, Fault> {
-        let set_here = memory.marked.get(&workload.id.uid) == Some(&intended.marker);
-        let step = restart::step(workload, intended, request.sync, set_here, now);
-        let budget = matches!(step, Step::Attention(Reason::RestartBudgetExhausted, _));
-        if !budget && !matches!(step, Step::Mark | Step::MarkAgain) {
-            return Ok(step);
-        }
-        let pods = self.ports.workloads.pods(workload).await?;
-        if restart::all_started_after(&pods, intended.since) {
-            return Ok(Step::Settled);
-        }
-        if (budget || step == Step::MarkAgain)
-            && !restart::spend(intended, &request.sync.rollout, now)
-        {
-            return Ok(Step::Attention(
-                Reason::RestartBudgetExhausted,
-                restart::budget_text(&request.sync.rollout),
-            ));
-        }
-        Ok(if budget { Step::Mark } else { step })
-    }
-
-    async fn mark(
+    pub(super) async fn mark(
         &self,
         request: PassRequest<'_>,
         memory: &mut Memory,
@@ -298,10 +239,22 @@ impl Engine {
     }
 }
 
+/// The phase in the words of a rollback, where it is one.
+fn phase_of(phase: Option<RolloutPhase>, record: &RecordState) -> Option<RolloutPhase> {
+    if !takes_back(record) {
+        return phase;
+    }
+    phase.map(|phase| match phase {
+        RolloutPhase::Complete => RolloutPhase::RolledBack,
+        RolloutPhase::Restarting => RolloutPhase::RollingBack,
+        other => other,
+    })
+}
+
 /// What a look at the workloads of a namespace came to, if there was one.
 #[derive(Default)]
 pub(super) struct Looked {
-    workloads: Option<Vec<WorkloadView>>,
+    pub(super) workloads: Option<Vec<WorkloadView>>,
     /// Why nobody may look.
     pub(super) refused: Option<Fault>,
 }
@@ -368,20 +321,26 @@ fn changed_for(
 
 /// How far all workloads together are.
 #[derive(Default)]
-struct Progress {
+pub(super) struct Progress {
     counts: crate::api::status::RolloutCounts,
     attention: Vec<WorkloadAttention>,
+    failed: bool,
     stuck: bool,
     refused: bool,
 }
 
 impl Progress {
-    fn note(&mut self, workload: &WorkloadView, verdict: &Result<Step, Fault>) {
+    pub(super) fn note(&mut self, workload: &WorkloadView, verdict: &Result<Step, Fault>) {
         self.counts.total += 1;
         match verdict {
             Ok(Step::Settled) => self.counts.updated += 1,
             Ok(Step::Progressing) => self.counts.restarting += 1,
-            Ok(Step::Mark | Step::MarkAgain) => self.counts.waiting += 1,
+            Ok(Step::Mark | Step::MarkAgain | Step::Waits) => self.counts.waiting += 1,
+            Ok(Step::Failed(why)) => {
+                self.failed = true;
+                self.counts.failed += 1;
+                self.attend(workload, Reason::RolloutHeld, why);
+            }
             Ok(Step::Attention(reason, message)) => {
                 match reason {
                     Reason::RestartRefused => {
@@ -416,9 +375,11 @@ impl Progress {
         }
     }
 
-    fn finish(self, status: &mut RolloutStatus) {
+    pub(super) fn finish(self, status: &mut RolloutStatus) {
         let counts = self.counts;
-        status.phase = Some(if self.stuck {
+        status.phase = Some(if self.failed {
+            RolloutPhase::Held
+        } else if self.stuck {
             RolloutPhase::Stuck
         } else if counts.restarting > 0 {
             RolloutPhase::Restarting

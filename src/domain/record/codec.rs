@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
-    DeletionNote, Orphan, OwedRestart, RecordState, Rejection, RestartRecord, StoredRevision,
-    TargetRecord,
+    DeletionNote, Orphan, OwedRestart, RecordState, Rejection, RestartRecord, RolloutRecord,
+    StoredRevision, TargetRecord,
 };
 use crate::bundle::{Bundle, BundleEntry, Provenance, SourceVersion};
 use crate::keys::{InstallationKey, Revision};
@@ -72,8 +72,12 @@ struct Wire {
     older: Vec<WireRevision>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rejected: Vec<Rejection>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    revoked: Vec<Revision>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pinned: Option<Revision>,
+    forgotten: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rollout: Option<RolloutRecord>,
     #[serde(default)]
     targets: BTreeMap<TargetName, TargetRecord>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -96,6 +100,8 @@ struct WireRevision {
     at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bundle: Option<BTreeMap<Key, WireEntry>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    versions: BTreeMap<SourceName, SourceVersion>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,7 +196,9 @@ impl Wire {
             current: state.current.as_ref().map(WireRevision::from_stored),
             older: state.older.iter().map(WireRevision::from_stored).collect(),
             rejected: state.rejected.clone(),
-            pinned: state.pinned.clone(),
+            revoked: state.revoked.clone(),
+            forgotten: state.forgotten.clone(),
+            rollout: state.rollout.clone(),
             targets: state.targets.clone(),
             orphans: state.orphans.clone(),
             sources: state.sources.clone(),
@@ -216,7 +224,9 @@ impl Wire {
                 .collect::<Result<_, _>>()
                 .ok()?,
             rejected: self.rejected,
-            pinned: self.pinned,
+            revoked: self.revoked,
+            forgotten: self.forgotten,
+            rollout: self.rollout,
             targets: self.targets,
             orphans: self.orphans,
             sources: self.sources,
@@ -238,6 +248,7 @@ impl WireRevision {
         Self {
             revision: stored.revision.clone(),
             at: stored.at,
+            versions: stored.versions.clone(),
             bundle: bundle.map(|bundle| {
                 bundle
                     .0
@@ -266,6 +277,7 @@ impl WireRevision {
             revision: self.revision,
             at: self.at,
             bundle: bundle.transpose()?.map(Bundle),
+            versions: self.versions,
         })
     }
 }
@@ -302,6 +314,7 @@ mod tests {
             revision: Revision::from_text(text),
             at: Timestamp::UNIX_EPOCH,
             bundle: Some(bundle(seed)),
+            versions: BTreeMap::new(),
         };
         RecordState {
             counter: 7,

@@ -7,6 +7,7 @@
 
 mod codec;
 mod renaming;
+mod rollout;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::codec::{DecodeRecord, EncodeRecord, MAX_SEALED_BYTES, decode, encode};
 pub use self::renaming::Renaming;
+pub use self::rollout::RolloutRecord;
 use crate::bundle::{Bundle, SourceVersion};
 use crate::formats::{FileFormat, format_of};
 use crate::keys::{ContentHash, Revision};
@@ -49,8 +51,12 @@ pub struct RecordState {
     pub older: Vec<StoredRevision>,
     /// Candidates that were rejected and must not come back, newest first.
     pub rejected: Vec<Rejection>,
-    /// A revision that a person pinned.
-    pub pinned: Option<Revision>,
+    /// Revisions that a person revoked, newest first: they never come back.
+    pub revoked: Vec<Revision>,
+    /// The last wish to forget older revisions that was honoured.
+    pub forgotten: Option<String>,
+    /// The rollout that was begun last.
+    pub rollout: Option<RolloutRecord>,
     /// What we own at each target.
     pub targets: BTreeMap<TargetName, TargetRecord>,
     /// What targets left behind that the spec no longer has, until it is removed.
@@ -76,6 +82,8 @@ pub struct StoredRevision {
     pub at: Timestamp,
     /// The content; none where `history.keep: none` forbids keeping values.
     pub bundle: Option<Bundle>,
+    /// The versions of the sources that it came from, where they tell any.
+    pub versions: BTreeMap<SourceName, SourceVersion>,
 }
 
 /// A candidate that validators rejected.
@@ -91,8 +99,11 @@ pub struct Rejection {
     pub retry: Option<String>,
     /// When.
     pub at: Timestamp,
-    /// Why; no value is among it.
+    /// What validators object; no value is among it.
     pub objections: Vec<Objection>,
+    /// Why a canary or a workload did not survive it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }
 
 /// What we own at one target.
@@ -165,6 +176,9 @@ pub struct RestartRecord {
     pub times_set: u32,
     /// When restarts were caused, within the budget's window.
     pub caused: Vec<Timestamp>,
+    /// It was not healthy before: what becomes of it says nothing about the content.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ailing: bool,
 }
 
 /// Keys of one target whose users must restart, once it can be seen who they are.
@@ -184,7 +198,15 @@ impl RecordState {
             bundle: revision.bundle.filter(|_| history.keep_values),
             ..revision
         };
+        let unproven = |one: &StoredRevision| {
+            let mut rollouts = self.rollout.iter();
+            rollouts.any(|rollout| {
+                rollout.former.as_ref() != Some(&one.revision) && rollout.former.is_some()
+            })
+        };
         let former = self.current.replace(revision);
+        // What never ran well everywhere, or leaked, is nothing to go back to.
+        let former = former.filter(|one| !unproven(one) && !self.is_revoked(&one.revision));
         let current = self
             .current
             .as_ref()
@@ -221,7 +243,15 @@ impl RecordState {
     /// Drops what `history` no longer allows and deletions that no longer count.
     pub fn prune(&mut self, history: &History, now: Timestamp) {
         let oldest = saturating_sub(now, history.max_age);
-        self.older.retain(|older| older.at >= oldest);
+        // What was in use until lately is not old, however long it was.
+        let rollout = self.rollout.as_ref();
+        let left_lately = |stored: &StoredRevision| {
+            rollout.is_some_and(|rollout| {
+                rollout.former.as_ref() == Some(&stored.revision) && rollout.exposed >= oldest
+            })
+        };
+        self.older
+            .retain(|older| older.at >= oldest || left_lately(older));
         self.older.truncate(if history.keep_values {
             history.older
         } else {
@@ -347,6 +377,7 @@ mod tests {
             revision: Revision::from_text(text),
             at: Timestamp::from_second(at).unwrap(),
             bundle: Some(Bundle::default()),
+            versions: BTreeMap::new(),
         }
     }
 

@@ -273,8 +273,21 @@ fn reconciling(status: &SecretSyncStatus, findings: &Findings, ready: &Verdict) 
         return verdict(true, fault.reason, fault.to_string());
     }
     let phase = status.rollout.as_ref().and_then(|rollout| rollout.phase);
-    if phase == Some(RolloutPhase::Restarting) {
-        return verdict(true, Reason::RollingOut, "workloads are being restarted");
+    if let Some(held) = findings.held_back.as_ref().filter(|held| held.is_trying()) {
+        return verdict(true, held.reason, held.message.clone());
+    }
+    match phase {
+        Some(RolloutPhase::Restarting) => {
+            return verdict(true, Reason::RollingOut, "workloads are being restarted");
+        }
+        Some(RolloutPhase::RollingBack) => {
+            return verdict(
+                true,
+                Reason::RolledBack,
+                "the former values are written back",
+            );
+        }
+        _ => {}
     }
     if ready.status == ConditionStatus::False && !is_final(status, findings) {
         return verdict(true, ready.reason, ready.message.clone());
@@ -365,6 +378,9 @@ fn rolled_out(status: &SecretSyncStatus, findings: &Findings) -> Option<Verdict>
     if let Some(fault) = &findings.rollout_fault {
         return Some(verdict(false, fault.reason, fault.to_string()));
     }
+    if let Some(held) = &findings.held_back {
+        return Some(verdict(false, held.reason, held.message.clone()));
+    }
     let attention = rollout.attention.first();
     let detail = || {
         let list: Vec<String> = rollout
@@ -388,7 +404,36 @@ fn rolled_out(status: &SecretSyncStatus, findings: &Findings) -> Option<Verdict>
                 "every workload that had to restart runs on the current content",
             )
         }
-        Some(RolloutPhase::Stuck | RolloutPhase::Waiting) => {
+        Some(RolloutPhase::RolledBack) => {
+            let rejected = rollout
+                .rejected_revision
+                .as_deref()
+                .unwrap_or("the last revision");
+            verdict(
+                false,
+                Reason::RolledBack,
+                format!("{rejected} was rejected; every workload is back on the former values"),
+            )
+        }
+        Some(RolloutPhase::RollingBack) => verdict(
+            false,
+            Reason::RolledBack,
+            "the former values are written back",
+        ),
+        Some(RolloutPhase::Waiting) if findings.restart_window.is_some() => verdict(
+            false,
+            Reason::WaitingForWindow,
+            waits_for_window(findings.restart_window.flatten()),
+        ),
+        Some(RolloutPhase::Waiting) if findings.wave_pause.is_some() => {
+            let (wave, begins) = findings.wave_pause.clone().unwrap_or_default();
+            verdict(
+                false,
+                Reason::RollingOut,
+                format!("wave {wave} is healthy; the next one begins at {begins}"),
+            )
+        }
+        Some(RolloutPhase::Stuck | RolloutPhase::Held | RolloutPhase::Waiting) => {
             let reason = attention
                 .and_then(|one| {
                     Reason::ALL
@@ -406,6 +451,16 @@ fn rolled_out(status: &SecretSyncStatus, findings: &Findings) -> Option<Verdict>
         }
         _ => verdict(false, Reason::RollingOut, "workloads are being restarted"),
     })
+}
+
+fn waits_for_window(until: Option<Timestamp>) -> String {
+    match until {
+        Some(until) => {
+            format!("targets are written; workloads restart in the window that opens at {until}")
+        }
+        None => "targets are written; no window for restarts ever opens: change `rollout.windows`"
+            .to_owned(),
+    }
 }
 
 /// Events for conditions that turned.

@@ -6,29 +6,32 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::api::status::{
-    PendingPlan, PendingTarget, RecordStatus, RolloutPhase, RolloutStatus, SecretSyncStatus,
-    SourceStatus, TargetState, TargetStatus,
+    PendingPlan, PendingTarget, RecordStatus, RevisionStatus, RolloutPhase, RolloutStatus,
+    SecretSyncStatus, SourceStatus, TargetState, TargetStatus,
 };
 use crate::conditions::Reason;
 use crate::content::Notes;
 use crate::diff::{KeyChange, TargetDiff};
-use crate::engine::{EventNote, Memory, Outcome, PassRequest};
+use crate::engine::{EventNote, HeldBack, Memory, Outcome, PassRequest};
 use crate::fault::Fault;
 use crate::names::{Key, TargetName};
 use crate::plan::Plan;
 use crate::ports::Written;
 use crate::record::RecordState;
-use crate::schedule::Next;
+use crate::schedule::{Next, OBSERVE_EVERY};
 use crate::text::{SHOWN_KEYS, key_list, shorten};
 use crate::validate::Objection;
 
 pub mod cluster_sync;
+mod history;
 mod judge;
 pub mod store;
 mod tell;
 
 /// How often a stuck or waiting rollout is looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// The longest pause before a rollout that waits is looked at: clocks are set, and windows change.
+const LONGEST_LOOK: Duration = Duration::from_mins(5);
 /// The longest message of a target.
 const MAX_MESSAGE: usize = 4096;
 
@@ -51,6 +54,8 @@ pub struct Findings {
     pub revision: Option<String>,
     /// The revision that each target's last recorded write carried.
     pub target_revisions: BTreeMap<TargetName, String>,
+    /// The contents that the record knows of; none where it was not taken over.
+    pub history: Option<Vec<RevisionStatus>>,
     /// The plan.
     pub plan: Option<Plan>,
     /// There was no news from the sources: what waited for a person waits still.
@@ -61,6 +66,14 @@ pub struct Findings {
     pub failed_looks: BTreeMap<TargetName, Fault>,
     /// Objects that the spec no longer names: their label, and whether they were removed.
     pub orphans: Vec<(String, bool)>,
+    /// A change that is not written yet.
+    pub(crate) held_back: Option<HeldBack>,
+    /// The pass has left more to do at once.
+    pub(crate) go_on: bool,
+    /// Restarts wait for a window, which opens then, if ever.
+    pub(crate) restart_window: Option<Option<Timestamp>>,
+    /// The wave that is healthy, and when the next one begins.
+    pub(crate) wave_pause: Option<(String, Timestamp)>,
     /// The rollout.
     pub rollout: Option<RolloutStatus>,
     /// Why the rollout could not be looked at.
@@ -90,11 +103,21 @@ impl Findings {
     pub fn take_record(&mut self, state: &RecordState) {
         self.keep_revision(state);
         self.record_counter = Some(state.counter);
+        self.history = Some(history::history(state));
         self.target_revisions = state
             .targets
             .iter()
             .map(|(name, owned)| (name.clone(), owned.revision.to_string()))
             .collect();
+    }
+
+    /// A canary could not be made, or removed.
+    pub(crate) fn hinder(&mut self, fault: Option<Fault>) {
+        match (fault, &mut self.held_back) {
+            (Some(fault), Some(held)) => *held = HeldBack::by(&fault, &held.revision),
+            (Some(fault), None) => self.rollout_fault = Some(fault),
+            (None, _) => {}
+        }
     }
 
     /// The revision in use stays what the record says.
@@ -207,6 +230,16 @@ pub fn conclude(request: PassRequest<'_>, findings: Findings, now: Timestamp) ->
             .map(|counter| RecordStatus { counter })
             .or(former.record),
         refresh: request.refresh.map(ToOwned::to_owned),
+        history: findings
+            .history
+            .clone()
+            .unwrap_or_else(|| former.history.clone()),
+        pinned: request
+            .wishes
+            .pin
+            .map(ToOwned::to_owned)
+            .filter(|_| findings.notes.blocked.is_empty()),
+        wishes: request.wishes.digest(),
     };
     let synced = status
         .targets
@@ -220,7 +253,7 @@ pub fn conclude(request: PassRequest<'_>, findings: Findings, now: Timestamp) ->
         || !findings.notes.blocked.is_empty()
         || findings.written.values().any(Result::is_err)
         || !findings.failed_looks.is_empty();
-    let next = next(request, &findings, &status);
+    let next = next(request, &findings, &status, now);
     let events = tell::events(request, findings, &status);
     Outcome {
         status,
@@ -233,6 +266,9 @@ pub fn conclude(request: PassRequest<'_>, findings: Findings, now: Timestamp) ->
 /// How far the rollout is. Where restarts are switched off there is none, whatever was under way before.
 fn rollout(request: PassRequest<'_>, findings: &Findings) -> Option<RolloutStatus> {
     let former = request.status.rollout.as_ref();
+    if let Some(held) = &findings.held_back {
+        return Some(held.status());
+    }
     let known = findings.rollout.as_ref().or(former);
     known.filter(|_| request.sync.rollout.restart).cloned()
 }
@@ -430,7 +466,12 @@ fn pending(request: PassRequest<'_>, findings: &Findings) -> Option<PendingPlan>
     })
 }
 
-fn next(request: PassRequest<'_>, findings: &Findings, status: &SecretSyncStatus) -> Next {
+fn next(
+    request: PassRequest<'_>,
+    findings: &Findings,
+    status: &SecretSyncStatus,
+    now: Timestamp,
+) -> Next {
     let interval = request.sync.interval;
     let faults = findings
         .stopped
@@ -459,9 +500,36 @@ fn next(request: PassRequest<'_>, findings: &Findings, status: &SecretSyncStatus
     if !findings.notes.confirming.is_empty() {
         return Next::confirm(interval);
     }
-    match status.rollout.as_ref().and_then(|rollout| rollout.phase) {
-        Some(RolloutPhase::Restarting) => Next::observe(),
-        Some(RolloutPhase::Waiting | RolloutPhase::Stuck) => Next::After(interval.min(LOOK_AGAIN)),
-        _ => Next::Interval(interval),
+    let phase = status.rollout.as_ref().and_then(|rollout| rollout.phase);
+    rollout_next(findings, phase, (interval, now))
+}
+
+/// When a rollout, or a change that waits, is to be looked at again.
+fn rollout_next(
+    findings: &Findings,
+    phase: Option<RolloutPhase>,
+    (interval, now): (Duration, Timestamp),
+) -> Next {
+    if findings.go_on {
+        return Next::After(Duration::ZERO);
     }
+    let until = |moment: Timestamp| Duration::try_from(moment.duration_since(now)).ok();
+    let pause = findings
+        .wave_pause
+        .as_ref()
+        .and_then(|(_, begins)| until(*begins));
+    let window = findings.restart_window.flatten().and_then(until);
+    let held = findings.held_back.as_ref().map(|held| held.pause);
+    let looked = match phase {
+        _ if held.is_some() => held,
+        Some(RolloutPhase::Restarting | RolloutPhase::RollingBack) => Some(OBSERVE_EVERY),
+        Some(RolloutPhase::Waiting) => {
+            Some(pause.or(window).unwrap_or(LOOK_AGAIN).min(LONGEST_LOOK))
+        }
+        Some(RolloutPhase::Stuck | RolloutPhase::Held) => Some(LOOK_AGAIN),
+        _ => None,
+    };
+    looked.map_or(Next::Interval(interval), |looked| {
+        Next::After(interval.min(looked))
+    })
 }

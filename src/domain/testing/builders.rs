@@ -136,6 +136,7 @@ pub fn deployment(name: &str, secret: &str, keys: &[&str]) -> WorkloadView {
         stalled: None,
         controlled_by: None,
         managers: Vec::new(),
+        labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
         template_annotations: BTreeMap::new(),
         uses: vec![Use {

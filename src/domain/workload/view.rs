@@ -94,6 +94,8 @@ pub struct WorkloadView {
     /// Who else manages it, by name and at most a few: the field managers that the API server remembers, besides
     /// Penstock and the controllers of Kubernetes.
     pub managers: Vec<String>,
+    /// Its labels, by which waves choose.
+    pub labels: BTreeMap<String, String>,
     /// Annotations of the workload that concern restarts, ours and Reloader's.
     pub annotations: BTreeMap<String, String>,
     /// Annotations of the pod template under `penstock.dev/`.

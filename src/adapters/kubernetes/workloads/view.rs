@@ -70,6 +70,7 @@ impl Workload {
             stalled: stalled(&status),
             controlled_by,
             managers,
+            labels: metadata.labels,
             annotations: metadata
                 .annotations
                 .into_iter()

@@ -50,7 +50,7 @@ pub async fn approve(
             (BY_ANNOTATION, user.clone()),
         ]
         .into(),
-        suspend: None,
+        ..SyncChange::default()
     };
     let approved = objects.change(&object, &change).await.map_err(policy)?;
     let (name, hash) = (format!("{}/{}", sync.namespace, sync.name), &pending.hash);

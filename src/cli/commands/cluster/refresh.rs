@@ -6,7 +6,7 @@ use penstock_domain::conditions::{ConditionType, Reason};
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::SyncId;
 use penstock_domain::people::{SyncChange, SyncObject, SyncObjects};
-use penstock_domain::reserved::{REFRESH_ANNOTATION, RETRY_ANNOTATION};
+use penstock_domain::reserved::{BY_ANNOTATION, REFRESH_ANNOTATION, RETRY_ANNOTATION};
 
 use super::waiting::{subject, wait_until};
 use super::{ActError, NOT_READY, say};
@@ -44,10 +44,14 @@ pub async fn refresh(
     let nonce = Timestamp::now().to_string();
     let mut change = SyncChange {
         annotations: [(REFRESH_ANNOTATION, nonce.clone())].into(),
-        suspend: None,
+        ..SyncChange::default()
     };
     if asked_for == Asked::Retry {
         change.annotations.insert(RETRY_ANNOTATION, nonce.clone());
+        // An admission policy of the chart asks who lifts a rejection.
+        change
+            .annotations
+            .insert(BY_ANNOTATION, objects.user().await?);
     }
     let what = match asked_for {
         Asked::Read => "a read is asked for",

@@ -341,3 +341,109 @@ async fn a_retry_lifts_a_rejection_and_has_the_sources_read() {
     assert_eq!(words[0], words[1]);
     assert_eq!(out.text(), "prod/shop: another try is asked for\n");
 }
+
+fn with_history() -> SyncObject {
+    let one = |revision: &str, outcome: &str| json!({"revision": revision, "at": "2026-11-23T11:55:00Z", "outcome": outcome});
+    sync(json!({
+        "observedGeneration": 2, "conditions": condition("True", "Synced"), "revision": "r3",
+        "history": [one("r3", "InUse"), one("r2", "Rejected"), one("r1", "Kept")],
+    }))
+}
+
+#[tokio::test]
+async fn a_rollback_pins_the_newest_that_is_kept_and_what_is_not_kept_is_refused() {
+    let cluster = Cluster::of(with_history());
+    let (mut page, out, _) = streams(None);
+    rollback(&cluster, &id("shop"), (None, GO), &mut page)
+        .await
+        .unwrap();
+    let change = &cluster.changes()[0];
+    assert_eq!(change.annotations["penstock.dev/pin"], "r1");
+    assert_eq!(change.annotations[BY_ANNOTATION], "ada");
+    assert!(out.text().contains("revision r1 is pinned"));
+    for (to, why) in [("r2", "Rejected"), ("r9", "is not known")] {
+        let refused = rollback(&cluster, &id("shop"), (Some(to), GO), &mut page).await;
+        let told = refused.unwrap_err().to_string();
+        assert!(told.contains(why), "{told}");
+    }
+    assert_eq!(cluster.changes().len(), 1);
+}
+
+#[tokio::test]
+async fn unpinning_takes_the_pin_away_and_asks_for_a_read() {
+    let mut pinned = with_history();
+    pinned
+        .annotations
+        .insert("penstock.dev/pin".to_owned(), "r1".to_owned());
+    let cluster = Cluster::of(pinned);
+    let (mut page, ..) = streams(None);
+    unpin(&cluster, &id("shop"), GO, &mut page).await.unwrap();
+    let change = &cluster.changes()[0];
+    assert!(change.remove.contains("penstock.dev/pin"));
+    assert!(change.annotations.contains_key(REFRESH_ANNOTATION));
+}
+
+#[tokio::test]
+async fn revocations_add_up_and_are_asked_about() {
+    let mut object = with_history();
+    object
+        .annotations
+        .insert("penstock.dev/revoke".to_owned(), "r0".to_owned());
+    let cluster = Cluster::of(object);
+    let (mut nobody, ..) = streams(None);
+    let asked = (&["r1".to_owned()][..], false);
+    assert!(
+        revoke(&cluster, &id("shop"), asked, &mut nobody)
+            .await
+            .is_err()
+    );
+    let (mut person, out, _) = streams(Some("y\n"));
+    revoke(&cluster, &id("shop"), asked, &mut person)
+        .await
+        .unwrap();
+    assert_eq!(
+        cluster.changes()[0].annotations["penstock.dev/revoke"],
+        "r0,r1"
+    );
+    assert!(out.text().ends_with("revoked\n"));
+    let in_use = (&["r3".to_owned()][..], true);
+    revoke(&cluster, &id("shop"), in_use, &mut nobody)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_rollout_is_approved_by_its_revision_and_hurried_only_when_asked_for() {
+    let waiting = |reason: &str| {
+        let mut object = sync(json!({
+            "observedGeneration": 2, "revision": "r1",
+            "rollout": {"phase": "Waiting", "revision": "r2"},
+        }));
+        let mut conditions: Vec<penstock_domain::api::status::Condition> =
+            serde_json::from_value(condition("False", reason)).unwrap();
+        conditions[0].condition_type = "RolledOut".to_owned();
+        object.status.conditions = conditions;
+        object
+    };
+    let cluster = Cluster::of(waiting("RolloutApprovalRequired"));
+    let (mut page, ..) = streams(None);
+    let approve = async |revision, now, page: &mut Streams| {
+        approve_rollout(&cluster, &id("shop"), (Some(revision), now, GO), page).await
+    };
+    assert!(approve("r7", false, &mut page).await.is_err());
+    approve("r2", false, &mut page).await.unwrap();
+    let change = cluster.changes()[0].clone();
+    assert_eq!(change.annotations["penstock.dev/approve-rollout"], "r2");
+    assert!(!change.annotations.contains_key("penstock.dev/now"));
+    let cluster = Cluster::of(waiting("WaitingForWindow"));
+    let asked = |now| (Some("r2"), now, GO);
+    assert!(
+        approve_rollout(&cluster, &id("shop"), asked(false), &mut page)
+            .await
+            .is_err()
+    );
+    approve_rollout(&cluster, &id("shop"), asked(true), &mut page)
+        .await
+        .unwrap();
+    assert_eq!(cluster.changes()[0].annotations["penstock.dev/now"], "r2");
+}

@@ -7,12 +7,36 @@ use futures::FutureExt as _;
 
 use crate::api::status::{ConditionStatus, SecretSyncStatus, TargetState};
 use crate::conditions::{ConditionType, Reason};
-use crate::engine::{Approval, Engine, Memory, Outcome, PassRequest, Reading, Seen};
+use crate::engine::{Approval, Engine, Memory, Outcome, PassRequest, Reading, Seen, Wishes};
 use crate::fault::{Fault, FaultClass};
 use crate::names::TargetName;
 use crate::sync::ValidatedSync;
 use crate::testing::world::{Call, World};
 use crate::testing::{installation_key, sync};
+
+/// What people ask for in a test.
+#[derive(Default)]
+pub(super) struct LabWishes {
+    pub(super) retry: Option<String>,
+    pub(super) pin: Option<String>,
+    pub(super) revoke: Option<String>,
+    pub(super) forget: Option<String>,
+    pub(super) now: Option<String>,
+    pub(super) approve_rollout: Option<String>,
+}
+
+impl LabWishes {
+    fn borrow(&self) -> Wishes<'_> {
+        Wishes {
+            retry: self.retry.as_deref(),
+            pin: self.pin.as_deref(),
+            revoke: self.revoke.as_deref(),
+            forget: self.forget.as_deref(),
+            now: self.now.as_deref(),
+            approve_rollout: self.approve_rollout.as_deref(),
+        }
+    }
+}
 
 pub(super) struct Lab {
     pub(super) world: World,
@@ -22,7 +46,7 @@ pub(super) struct Lab {
     pub(super) memory: Memory,
     pub(super) approval: Option<Approval>,
     pub(super) refresh: Option<String>,
-    pub(super) retry: Option<String>,
+    pub(super) wishes: LabWishes,
 }
 
 impl Lab {
@@ -47,7 +71,7 @@ impl Lab {
             memory: Memory::default(),
             approval: None,
             refresh: None,
-            retry: None,
+            wishes: LabWishes::default(),
         }
     }
 
@@ -58,7 +82,7 @@ impl Lab {
             seen,
             approval: self.approval.as_ref(),
             refresh: self.refresh.as_deref(),
-            retry: self.retry.as_deref(),
+            wishes: self.wishes.borrow(),
             only: None,
         }
     }

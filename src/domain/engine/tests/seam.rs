@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use super::lab::{Lab, pairs};
 use crate::api::status::SecretSyncStatus;
 use crate::diff::KeyChange;
-use crate::engine::{Memory, Outcome, PassRequest, Prepared, Reading};
+use crate::engine::{Memory, Outcome, PassRequest, Prepared, Reading, Wishes};
 use crate::names::TargetName;
 use crate::testing::target;
 use crate::testing::world::Call;
@@ -25,7 +25,7 @@ fn ask<T>(
         seen: &BTreeMap::new(),
         approval: None,
         refresh: None,
-        retry: None,
+        wishes: Wishes::default(),
         only,
     })
 }

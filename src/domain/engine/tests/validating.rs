@@ -138,7 +138,7 @@ fn a_retry_or_other_rules_lift_a_rejection_once() {
     lab.brings("2");
     lab.refresh();
     lab.asked();
-    lab.retry = Some("1".to_owned());
+    lab.wishes.retry = Some("1".to_owned());
     lab.refresh();
     assert_eq!(lab.asked(), 1, "it is asked again");
     lab.refresh();

@@ -1,0 +1,293 @@
+//! I/O that only looks: whether a change may be written now. Windows, a canary and a person may hold it back; what is
+//! in use goes on meanwhile, and is repaired.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::preflight::revoked;
+use super::trial::TrialStep;
+use super::{Engine, Loaded, Memory, PassRequest, Prepared};
+use crate::api::rollout::WindowHold;
+use crate::api::status::{RolloutPhase, RolloutStatus};
+use crate::bundle::Bundle;
+use crate::canary::{CanaryMode, Trial};
+use crate::conditions::Reason;
+use crate::content::Content;
+use crate::fault::Fault;
+use crate::keys::Revision;
+use crate::record::Rejection;
+use crate::rollout::{Openness, openness, windows};
+use crate::schedule::OBSERVE_EVERY;
+use crate::sync::Previous;
+
+/// The longest pause before a closed window or a hindered canary is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_mins(5);
+
+/// A change that is not written yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HeldBack {
+    /// Which one.
+    pub(crate) revision: Revision,
+    /// What it waits for.
+    pub(crate) phase: RolloutPhase,
+    /// In one word.
+    pub(crate) reason: Reason,
+    /// In a sentence.
+    pub(crate) message: String,
+    /// When to look again.
+    pub(crate) pause: Duration,
+}
+
+/// What the gate leaves to be done by those who write.
+#[derive(Debug, Default)]
+pub(super) struct Errand {
+    /// A canary that is to be made.
+    pub(super) start: Option<Trial>,
+    /// Whatever a canary left is to be removed.
+    pub(super) stop: bool,
+}
+
+/// What the gate says of a change.
+pub(super) enum Gate {
+    /// It may be written.
+    Open,
+    /// Not now.
+    Held(HeldBack, Option<Trial>),
+    /// Never: a canary did not survive it.
+    Rejected(String),
+}
+
+impl Engine {
+    /// Takes a change that may not be written yet out of what is prepared, and keeps it for the next pass.
+    pub(super) async fn hold_back(
+        &self,
+        request: PassRequest<'_>,
+        prepared: &mut Prepared,
+        memory: &mut Memory,
+    ) {
+        if prepared.loaded.is_none() {
+            return;
+        }
+        self.hold_back_change(request, prepared, memory).await;
+        let told = request.status.rollout.as_ref();
+        let held = prepared.findings.held_back.as_ref();
+        let goes_on =
+            held.is_some_and(|held| is_trying(Some(&held.status())) && is_of(told, &held.revision));
+        prepared.errand.stop = is_trying(told) && !goes_on;
+    }
+
+    async fn hold_back_change(
+        &self,
+        request: PassRequest<'_>,
+        prepared: &mut Prepared,
+        memory: &mut Memory,
+    ) {
+        memory.waiting = None;
+        let Some((loaded, bundle, revision)) = self.change(request, prepared) else {
+            memory.trial = None;
+            return;
+        };
+        if let Some(fault) = revoked(request, &loaded.state, &revision) {
+            keep_what_is(request, prepared, memory);
+            memory.waiting = None;
+            memory.trial = None;
+            memory.notes.blocked = vec![fault];
+            prepared.findings.take_notes(&memory.notes);
+            return;
+        }
+        let gate = self
+            .gate(request, loaded, (bundle, &revision), memory)
+            .await;
+        match gate {
+            Gate::Open => {}
+            Gate::Held(held, start) => {
+                prepared.errand.start = start;
+                keep_what_is(request, prepared, memory);
+                prepared.findings.held_back = Some(held);
+            }
+            Gate::Rejected(cause) => {
+                let rejection = Rejection {
+                    revision,
+                    rules: request.sync.rules.clone(),
+                    retry: request.wishes.retry.map(ToOwned::to_owned),
+                    at: self.ports.clock.now(),
+                    objections: Vec::new(),
+                    cause: Some(cause),
+                };
+                keep_what_is(request, prepared, memory);
+                memory.waiting = None;
+                memory.trial = None;
+                prepared.reject(rejection, memory);
+            }
+        }
+    }
+
+    /// What is news to those who use it: a change of what is in use. A first content has no users yet.
+    fn change<'a>(
+        &self,
+        request: PassRequest<'_>,
+        prepared: &'a Prepared,
+    ) -> Option<(&'a Loaded, &'a Bundle, Revision)> {
+        let loaded = prepared.loaded.as_ref()?;
+        let content = Some(&prepared.content).filter(|content| content.fresh)?;
+        let bundle = content.bundle.as_ref()?;
+        let revision = self.key.revision(&request.sync.id, bundle.values());
+        let current = loaded.state.current.as_ref();
+        let is_first = current.is_none() && !request.sync.rollout.approval;
+        let is_known = current.is_some_and(|current| current.revision == revision);
+        // Under a new key everything looks new, and nothing is.
+        (!is_first && !is_known && loaded.rebased.is_none()).then_some((loaded, bundle, revision))
+    }
+
+    async fn gate(
+        &self,
+        request: PassRequest<'_>,
+        loaded: &Loaded,
+        (bundle, revision): (&Bundle, &Revision),
+        memory: &mut Memory,
+    ) -> Gate {
+        let rollout = &request.sync.rollout;
+        let now = self.ports.clock.now();
+        let hurry = request.wishes.now == Some(revision.as_str());
+        // An old value that is dead leaves nobody the time to wait.
+        let dead = rollout.previous == Previous::Invalid;
+        let held = |phase, reason, message, pause| {
+            Gate::Held(
+                HeldBack {
+                    revision: revision.clone(),
+                    phase,
+                    reason,
+                    message,
+                    pause,
+                },
+                None,
+            )
+        };
+        let first = loaded.state.current.is_none();
+        if !hurry
+            && !dead
+            && !first
+            && let Openness::ClosedUntil(until) = openness(&rollout.windows, WindowHold::Write, now)
+        {
+            let pause = windows::look_again(until, now, LOOK_AGAIN);
+            let message = window_message(until);
+            return held(
+                RolloutPhase::Waiting,
+                Reason::WaitingForWindow,
+                message,
+                pause,
+            );
+        }
+        let shields = rollout
+            .canary
+            .as_ref()
+            .filter(|canary| !matches!(canary.mode, CanaryMode::Workload { .. }));
+        if let Some(plan) = shields.filter(|_| !dead && !first) {
+            let subject = (loaded, bundle, revision);
+            match self.try_out(request, plan, subject, memory, hurry).await {
+                TrialStep::Passed => {}
+                TrialStep::Failed(why) => return Gate::Rejected(why),
+                TrialStep::Waits(held, start) => return Gate::Held(held, start),
+            }
+        }
+        if rollout.approval && request.wishes.approve_rollout != Some(revision.as_str()) {
+            let message = format!(
+                "revision {revision} waits for a person: `penstock approve {} --rollout`",
+                request.sync.id.name
+            );
+            let reason = Reason::RolloutApprovalRequired;
+            return held(RolloutPhase::Waiting, reason, message, LOOK_AGAIN);
+        }
+        Gate::Open
+    }
+}
+
+/// Goes on with what is in use, and keeps the change for the next pass.
+fn keep_what_is(request: PassRequest<'_>, prepared: &mut Prepared, memory: &mut Memory) {
+    let kept = prepared.loaded.as_ref();
+    let bundle = kept.and_then(|loaded| loaded.state.current_bundle().cloned());
+    let notes = prepared.content.notes.clone();
+    let waiting = std::mem::replace(
+        &mut prepared.content,
+        Content {
+            bundle,
+            fresh: false,
+            absent: None,
+            notes,
+        },
+    );
+    memory.waiting = Some((request.sync.generation, waiting));
+    if let Some(loaded) = &prepared.loaded {
+        prepared.findings.keep_revision(&loaded.state);
+    }
+}
+
+/// Whether status says that a canary is there.
+fn is_trying(rollout: Option<&RolloutStatus>) -> bool {
+    let phase = rollout.and_then(|rollout| rollout.phase);
+    matches!(phase, Some(RolloutPhase::Canary | RolloutPhase::Soaking))
+}
+
+fn is_of(rollout: Option<&RolloutStatus>, revision: &Revision) -> bool {
+    let told = rollout.and_then(|rollout| rollout.revision.as_deref());
+    told == Some(revision.as_str())
+}
+
+fn window_message(until: Option<Timestamp>) -> String {
+    match until {
+        Some(until) => format!("waits for a change window, which opens at {until}"),
+        None => {
+            "waits for a change window, and none ever opens: change `rollout.windows`".to_owned()
+        }
+    }
+}
+
+impl HeldBack {
+    /// A fault that keeps a canary from being tried.
+    pub(crate) fn by(fault: &Fault, revision: &Revision) -> Self {
+        Self {
+            revision: revision.clone(),
+            phase: RolloutPhase::Canary,
+            reason: Reason::CanaryHindered,
+            message: format!("the change waits: {fault}"),
+            pause: fault.retry_after().unwrap_or_default().max(LOOK_AGAIN / 10),
+        }
+    }
+
+    /// A canary that is on its way.
+    pub(super) fn trying(revision: &Revision, phase: RolloutPhase, message: String) -> Self {
+        Self {
+            revision: revision.clone(),
+            phase,
+            reason: Reason::CanaryRunning,
+            message,
+            pause: OBSERVE_EVERY,
+        }
+    }
+
+    /// A canary that the cluster keeps from going on.
+    pub(super) fn hindered(revision: &Revision, why: &str) -> Self {
+        Self {
+            revision: revision.clone(),
+            phase: RolloutPhase::Canary,
+            reason: Reason::CanaryHindered,
+            message: format!("the canary waits: {why}. This says nothing about the change"),
+            pause: LOOK_AGAIN / 10,
+        }
+    }
+
+    /// Whether a canary is on its way.
+    pub(crate) fn is_trying(&self) -> bool {
+        matches!(self.phase, RolloutPhase::Canary | RolloutPhase::Soaking)
+    }
+
+    /// What status says.
+    pub(crate) fn status(&self) -> RolloutStatus {
+        RolloutStatus {
+            phase: Some(self.phase),
+            revision: Some(self.revision.to_string()),
+            ..RolloutStatus::default()
+        }
+    }
+}
