@@ -32,9 +32,9 @@ pub async fn sync(
     session.invocation.check_commands()?;
     let work = async {
         if arguments.watch {
-            watch::watch(session, arguments, streams).await
+            Box::pin(watch::watch(session, arguments, streams)).await
         } else {
-            round(session, arguments, streams).await
+            Box::pin(round(session, arguments, streams)).await
         }
     };
     let interrupted = tokio::select! {

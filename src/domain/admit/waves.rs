@@ -28,8 +28,8 @@ pub(super) fn waves(
     let mut waves: Vec<WavePlan> = first(canary).into_iter().collect();
     for (at, listed) in list.iter().enumerate() {
         let field = format!("spec.rollout.waves[{at}]");
-        let last = at + 1 == list.len();
-        waves.extend(wave(problems, &field, listed, last));
+        let is_final = at + 1 == list.len();
+        waves.extend(wave(problems, &field, listed, is_final));
     }
     let has_rest = |wave: &WavePlan| matches!(wave.members, WaveMembers::Rest);
     if !waves.is_empty() && !waves.iter().any(has_rest) {

@@ -63,15 +63,13 @@ fn schedule(
         return None;
     }
     let name = zone.iana_name().unwrap_or("UTC").to_owned();
-    match parse_crontab(&format!("{text} {name}")) {
-        Ok(crontab) => Some(Schedule(crontab)),
-        Err(_) => {
-            problems.invalid_hint(
-                field,
-                format!("{} is no expression of cron", quoted(text)),
-                "Write five fields, such as `0 9 * * 1-5`",
-            );
-            None
-        }
+    let parsed = parse_crontab(&format!("{text} {name}"));
+    if parsed.is_err() {
+        problems.invalid_hint(
+            field,
+            format!("{} is no expression of cron", quoted(text)),
+            "Write five fields, such as `0 9 * * 1-5`",
+        );
     }
+    parsed.ok().map(Schedule)
 }

@@ -12,7 +12,7 @@ use crate::api::status::{RolloutPhase, RolloutStatus};
 use crate::conditions::Reason;
 use crate::fault::Fault;
 use crate::record::{RecordState, RestartRecord, saturating_sub};
-use crate::report::Findings;
+use crate::report::{Findings, Opening};
 use crate::restart::{self, Step};
 use crate::rollout::{Openness, WaveOf, Waves, openness};
 use crate::sync::{Previous, Rollout, WavePlan};
@@ -46,16 +46,7 @@ impl Engine {
         applied: &mut Applied,
         (status, findings): (&mut RolloutStatus, &mut Findings),
     ) -> Option<Casualty> {
-        let sync = request.sync;
-        let listed = if let Some(workloads) = applied.looked.workloads.take() {
-            Ok(workloads)
-        } else {
-            let ports = &self.ports.workloads;
-            ports
-                .list(&sync.id.namespace, &sync.rollout.workloads)
-                .await
-        };
-        let workloads = match listed {
+        let workloads = match self.workloads(request, applied).await {
             Ok(workloads) => workloads,
             Err(fault) => {
                 status.phase = Some(RolloutPhase::Waiting);
@@ -69,9 +60,8 @@ impl Engine {
             casualty: None,
             looks: LOOKS,
         };
-        let plans = plans(&sync.rollout, &applied.state);
-        let waves = Waves::new(plans);
-        let mut begun = self.may_restart(request, &applied.state, (status, findings), now);
+        let waves = Waves::new(plans(&request.sync.rollout, &applied.state));
+        let mut begun = may_restart(request, &applied.state, (status, findings), now);
         for wave in waves.in_order() {
             let members = members(&waves, wave, &workloads, &applied.state);
             if members.is_empty() {
@@ -102,30 +92,20 @@ impl Engine {
         drive.casualty
     }
 
-    /// Whether markers may be set at all now. What is taken back waits for nobody.
-    fn may_restart(
+    /// The workloads of the sync: as this pass has seen them already, or as they are now.
+    async fn workloads(
         &self,
         request: PassRequest<'_>,
-        record: &RecordState,
-        (status, findings): (&mut RolloutStatus, &mut Findings),
-        now: Timestamp,
-    ) -> bool {
-        let rollout = &request.sync.rollout;
-        let current = record
-            .current
-            .as_ref()
-            .map(|current| current.revision.as_str());
-        let hurry = request.wishes.now.is_some() && request.wishes.now == current;
-        if hurry || takes_back(record) || rollout.previous == Previous::Invalid {
-            return true;
+        applied: &mut Applied,
+    ) -> Result<Vec<WorkloadView>, Fault> {
+        if let Some(workloads) = applied.looked.workloads.take() {
+            return Ok(workloads);
         }
-        let Openness::ClosedUntil(until) = openness(&rollout.windows, WindowHold::Restart, now)
-        else {
-            return true;
-        };
-        status.phase = Some(RolloutPhase::Waiting);
-        findings.restart_window = Some(until);
-        false
+        let sync = request.sync;
+        let ports = &self.ports.workloads;
+        ports
+            .list(&sync.id.namespace, &sync.rollout.workloads)
+            .await
     }
 
     /// One wave: first those that are under way, then as many more as there is room for. Whether all are well.
@@ -304,6 +284,30 @@ impl Engine {
         }
         Ok(if budget { Step::Mark } else { step })
     }
+}
+
+/// Whether markers may be set at all now. What is taken back waits for nobody.
+fn may_restart(
+    request: PassRequest<'_>,
+    record: &RecordState,
+    (status, findings): (&mut RolloutStatus, &mut Findings),
+    now: Timestamp,
+) -> bool {
+    let rollout = &request.sync.rollout;
+    let current = record
+        .current
+        .as_ref()
+        .map(|current| current.revision.as_str());
+    let hurry = request.wishes.now.is_some() && request.wishes.now == current;
+    if hurry || takes_back(record) || rollout.previous == Previous::Invalid {
+        return true;
+    }
+    let Openness::ClosedUntil(until) = openness(&rollout.windows, WindowHold::Restart, now) else {
+        return true;
+    };
+    status.phase = Some(RolloutPhase::Waiting);
+    findings.restart_window = Some(Opening(until));
+    false
 }
 
 /// The waves that hold: none for what is taken back, or where the old values are dead.

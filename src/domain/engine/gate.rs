@@ -11,13 +11,14 @@ use super::{Engine, Loaded, Memory, PassRequest, Prepared};
 use crate::api::rollout::WindowHold;
 use crate::api::status::{RolloutPhase, RolloutStatus};
 use crate::bundle::Bundle;
-use crate::canary::{CanaryMode, Trial};
+use crate::canary::{CanaryMode, CanaryPlan, Trial};
 use crate::conditions::Reason;
 use crate::content::Content;
 use crate::fault::Fault;
 use crate::keys::Revision;
 use crate::record::Rejection;
-use crate::rollout::{Openness, openness, windows};
+use crate::rollout::windows::look_again;
+use crate::rollout::{Openness, openness};
 use crate::schedule::OBSERVE_EVERY;
 use crate::sync::Previous;
 
@@ -96,9 +97,8 @@ impl Engine {
             prepared.findings.take_notes(&memory.notes);
             return;
         }
-        let gate = self
-            .gate(request, loaded, (bundle, &revision), memory)
-            .await;
+        // On the heap: a change is rare, and every pass of every sync would carry its room.
+        let gate = Box::pin(self.gate(request, (loaded, bundle, &revision), memory)).await;
         match gate {
             Gate::Open => {}
             Gate::Held(held, start) => {
@@ -143,64 +143,68 @@ impl Engine {
     async fn gate(
         &self,
         request: PassRequest<'_>,
-        loaded: &Loaded,
-        (bundle, revision): (&Bundle, &Revision),
+        (loaded, bundle, revision): (&Loaded, &Bundle, &Revision),
         memory: &mut Memory,
     ) -> Gate {
         let rollout = &request.sync.rollout;
-        let now = self.ports.clock.now();
-        let hurry = request.wishes.now == Some(revision.as_str());
-        // An old value that is dead leaves nobody the time to wait.
-        let dead = rollout.previous == Previous::Invalid;
-        let held = |phase, reason, message, pause| {
-            Gate::Held(
-                HeldBack {
-                    revision: revision.clone(),
-                    phase,
-                    reason,
-                    message,
-                    pause,
-                },
-                None,
-            )
-        };
         let first = loaded.state.current.is_none();
-        if !hurry
-            && !dead
-            && !first
-            && let Openness::ClosedUntil(until) = openness(&rollout.windows, WindowHold::Write, now)
-        {
-            let pause = windows::look_again(until, now, LOOK_AGAIN);
-            let message = window_message(until);
-            return held(
-                RolloutPhase::Waiting,
-                Reason::WaitingForWindow,
-                message,
-                pause,
-            );
+        // An old value that is dead leaves nobody the time to wait.
+        let waits = !first && rollout.previous != Previous::Invalid;
+        if waits && let Some(held) = window(request, revision, self.ports.clock.now()) {
+            return Gate::Held(held, None);
         }
-        let shields = rollout
-            .canary
-            .as_ref()
-            .filter(|canary| !matches!(canary.mode, CanaryMode::Workload { .. }));
-        if let Some(plan) = shields.filter(|_| !dead && !first) {
-            let subject = (loaded, bundle, revision);
-            match self.try_out(request, plan, subject, memory, hurry).await {
+        let shields = |canary: &&CanaryPlan| !matches!(canary.mode, CanaryMode::Workload { .. });
+        if let Some(plan) = rollout.canary.as_ref().filter(shields).filter(|_| waits) {
+            let change = (loaded, bundle, revision);
+            match self.try_out(request, plan, change, memory).await {
                 TrialStep::Passed => {}
                 TrialStep::Failed(why) => return Gate::Rejected(why),
                 TrialStep::Waits(held, start) => return Gate::Held(held, start),
             }
         }
-        if rollout.approval && request.wishes.approve_rollout != Some(revision.as_str()) {
-            let message = format!(
-                "revision {revision} waits for a person: `penstock approve {} --rollout`",
-                request.sync.id.name
-            );
-            let reason = Reason::RolloutApprovalRequired;
-            return held(RolloutPhase::Waiting, reason, message, LOOK_AGAIN);
+        match approval(request, revision) {
+            Some(held) => Gate::Held(held, None),
+            None => Gate::Open,
         }
-        Gate::Open
     }
+}
+
+/// A change window that is closed.
+fn window(request: PassRequest<'_>, revision: &Revision, now: Timestamp) -> Option<HeldBack> {
+    if in_a_hurry(request, revision) {
+        return None;
+    }
+    let windows = &request.sync.rollout.windows;
+    let Openness::ClosedUntil(until) = openness(windows, WindowHold::Write, now) else {
+        return None;
+    };
+    Some(HeldBack {
+        revision: revision.clone(),
+        phase: RolloutPhase::Waiting,
+        reason: Reason::WaitingForWindow,
+        message: window_message(until),
+        pause: look_again(until, now, LOOK_AGAIN),
+    })
+}
+
+/// An approval that nobody has given.
+fn approval(request: PassRequest<'_>, revision: &Revision) -> Option<HeldBack> {
+    let given = request.wishes.approve_rollout == Some(revision.as_str());
+    (request.sync.rollout.approval && !given).then(|| HeldBack {
+        revision: revision.clone(),
+        phase: RolloutPhase::Waiting,
+        reason: Reason::RolloutApprovalRequired,
+        message: format!(
+            "revision {revision} waits for a person: `penstock approve {} --rollout`",
+            request.sync.id.name
+        ),
+        pause: LOOK_AGAIN,
+    })
+}
+
+/// Whether a person wants this very change to skip soak and windows.
+pub(super) fn in_a_hurry(request: PassRequest<'_>, revision: &Revision) -> bool {
+    request.wishes.now == Some(revision.as_str())
 }
 
 /// Goes on with what is in use, and keeps the change for the next pass.

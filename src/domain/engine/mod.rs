@@ -209,7 +209,7 @@ impl Engine {
         let now = self.ports.clock.now();
         self.remember(request, &mut prepared).await; // I/O: the record, where a candidate was rejected
         let errand = std::mem::take(&mut prepared.errand);
-        let hindered = self.run_errand(request, errand).await.err(); // I/O: canaries
+        let hindered = Box::pin(self.run_errand(request, errand)).await.err(); // I/O: canaries
         let mut findings = prepared.findings;
         findings.hinder(hindered);
         findings.health = memory.health.told();

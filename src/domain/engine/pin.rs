@@ -29,7 +29,8 @@ impl Engine {
         if current.is_some_and(|current| current.revision.as_str() == pin) {
             return Some(kept(Notes::default()));
         }
-        Some(match self.pinned_bundle(request, record, pin).await {
+        let bundle = Box::pin(self.pinned_bundle(request, record, pin)).await;
+        Some(match bundle {
             Ok(bundle) => Content {
                 bundle: Some(bundle),
                 ..kept(Notes::default())

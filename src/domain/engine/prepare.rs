@@ -137,20 +137,19 @@ impl Engine {
             }
         };
         let pinned = self.pinned(request, &gathered, &loaded.state, memory).await; // I/O: validators
-        let content = match pinned {
-            Some(pinned) => pinned,
-            None => {
-                let state = &loaded.state;
-                let flown = self.preflight(request, gathered, state, memory).await; // I/O: validators
-                prepared.rejection = flown.rejection;
-                let keys = state.known_keys();
-                let known = Known {
-                    bundle: state.current_bundle(),
-                    keys: &keys,
-                };
-                let chosen = content::choose(flown.gathered, known, &memory.absent, &memory.notes);
-                memory.waiting_for(chosen, request.sync)
-            }
+        let content = if let Some(pinned) = pinned {
+            pinned
+        } else {
+            let state = &loaded.state;
+            let flown = self.preflight(request, gathered, state, memory).await; // I/O: validators
+            prepared.rejection = flown.rejection;
+            let keys = state.known_keys();
+            let known = Known {
+                bundle: state.current_bundle(),
+                keys: &keys,
+            };
+            let chosen = content::choose(flown.gathered, known, &memory.absent, &memory.notes);
+            memory.waiting_for(chosen, request.sync)
         };
         memory.remember(&content, request.sync, self.ports.clock.now());
         let findings = &mut prepared.findings;

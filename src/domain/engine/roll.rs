@@ -69,23 +69,34 @@ impl Engine {
             let since = tampered
                 .then_some(now)
                 .max(changed_for(workload, &changed, next));
-            if since.is_some() && !self.is_exposed(workload, next, sync, now).await? {
-                next.restarts.remove(&workload.id.uid);
-                continue;
-            }
             if let Some(since) = since {
-                match restart::left_alone(workload) {
-                    Some(restart::LeftAlone::OptedOut | restart::LeftAlone::NoPods) => {}
-                    Some(restart::LeftAlone::Attention(_)) | None => {
-                        restart::intend(next, workload, sync, (since, now), &self.key);
-                    }
-                }
+                self.intend(next, workload, sync, (since, now)).await?;
             }
         }
         Ok(Looked {
             workloads: Some(workloads),
             refused: None,
         })
+    }
+
+    async fn intend(
+        &self,
+        next: &mut RecordState,
+        workload: &WorkloadView,
+        sync: &ValidatedSync,
+        times: (Timestamp, Timestamp),
+    ) -> Result<(), Fault> {
+        if !self.is_exposed(workload, next, sync, times.1).await? {
+            next.restarts.remove(&workload.id.uid);
+            return Ok(());
+        }
+        match restart::left_alone(workload) {
+            Some(restart::LeftAlone::OptedOut | restart::LeftAlone::NoPods) => {}
+            Some(restart::LeftAlone::Attention(_)) | None => {
+                restart::intend(next, workload, sync, times, &self.key);
+            }
+        }
+        Ok(())
     }
 
     /// Whether `workload` can have pods on what is taken back: it was restarted for it, or some of its pods happened to
@@ -139,28 +150,11 @@ impl Engine {
         mut applied: Applied,
         findings: &mut Findings,
     ) {
-        let revision = applied
-            .state
-            .current
-            .as_ref()
-            .map(|current| current.revision.to_string());
-        let told =
-            request.status.record.map(|record| record.counter) == Some(applied.loaded_counter);
-        let complete = request.status.rollout.as_ref().is_some_and(|rollout| {
-            let ended = [RolloutPhase::Complete, RolloutPhase::RolledBack];
-            rollout.phase.is_some_and(|phase| ended.contains(&phase))
-        });
-        let settled = told && complete && applied.looked.workloads.is_none();
         if !request.sync.rollout.restart {
             return;
         }
-        let rejected = applied.state.rejected.first();
-        let mut status = RolloutStatus {
-            phase: Some(RolloutPhase::Complete),
-            revision,
-            rejected_revision: rejected.map(|one| one.revision.to_string()),
-            ..RolloutStatus::default()
-        };
+        let settled = is_settled(request, &applied);
+        let mut status = begun(&applied.state);
         if let Some(fault) = applied.looked.refused.take() {
             status.phase = Some(RolloutPhase::Waiting);
             findings.rollout = Some(status);
@@ -176,17 +170,16 @@ impl Engine {
             return;
         }
         if applied.whole {
-            let casualty = self
-                .drive(request, memory, &mut applied, (&mut status, findings))
-                .await;
+            let seen = (&mut status, &mut *findings);
+            let casualty = Box::pin(self.drive(request, memory, &mut applied, seen)).await;
             if let Some(casualty) = casualty {
-                self.take_back(
+                let back = self.take_back(
                     request,
                     (memory, &mut applied),
                     casualty,
-                    (&mut status, findings),
-                )
-                .await;
+                    (&mut status, &mut *findings),
+                );
+                Box::pin(back).await;
             }
         } else {
             status.phase = Some(RolloutPhase::Waiting);
@@ -236,6 +229,28 @@ impl Engine {
                 Ok(Step::Progressing)
             }
         }
+    }
+}
+
+/// Whether status has told of the end of what this pass finds unchanged.
+fn is_settled(request: PassRequest<'_>, applied: &Applied) -> bool {
+    let told = request.status.record.map(|record| record.counter) == Some(applied.loaded_counter);
+    let complete = request.status.rollout.as_ref().is_some_and(|rollout| {
+        let ended = [RolloutPhase::Complete, RolloutPhase::RolledBack];
+        rollout.phase.is_some_and(|phase| ended.contains(&phase))
+    });
+    told && complete && applied.looked.workloads.is_none()
+}
+
+/// The status of a rollout before anybody has looked at workloads.
+fn begun(record: &RecordState) -> RolloutStatus {
+    let current = record.current.as_ref();
+    let rejected = record.rejected.first();
+    RolloutStatus {
+        phase: Some(RolloutPhase::Complete),
+        revision: current.map(|current| current.revision.to_string()),
+        rejected_revision: rejected.map(|one| one.revision.to_string()),
+        ..RolloutStatus::default()
     }
 }
 

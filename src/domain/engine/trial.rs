@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use super::gate::HeldBack;
+use super::gate::{HeldBack, in_a_hurry};
 use super::{Engine, Loaded, Memory, PassRequest};
 use crate::api::status::RolloutPhase;
 use crate::audit::{AuditAction, AuditEntry};
@@ -39,14 +39,14 @@ pub(super) enum TrialStep {
 }
 
 impl Engine {
-    /// Looks at the canary of a change, asks its checks, and judges. `hurry`: it must become ready, and need not soak.
+    /// Looks at the canary of a change, asks its checks, and judges. Where a person is in a hurry, it must become
+    /// ready and need not soak.
     pub(super) async fn try_out(
         &self,
         request: PassRequest<'_>,
         plan: &CanaryPlan,
         (loaded, bundle, revision): (&Loaded, &Bundle, &Revision),
         memory: &mut Memory,
-        hurry: bool,
     ) -> TrialStep {
         let known = memory.trial.take();
         let known = known.filter(|followed| followed.trial.revision == *revision);
@@ -79,8 +79,8 @@ impl Engine {
             .await;
         let times = (followed.trial.begun, self.ports.clock.now());
         let step = judge(plan, &view, &followed.tally, times);
-        followed.passed =
-            step == CanaryStep::Passed || (hurry && matches!(step, CanaryStep::Soaking { .. }));
+        followed.passed = step == CanaryStep::Passed
+            || (in_a_hurry(request, revision) && matches!(step, CanaryStep::Soaking { .. }));
         let told = step_told(&step, &followed, revision, &view);
         memory.trial = Some(followed);
         told

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Findings, event, warning};
-use crate::api::status::{Condition, ConditionStatus, RolloutPhase, SecretSyncStatus, TargetState};
+use crate::api::status::{
+    Condition, ConditionStatus, RolloutPhase, RolloutStatus, SecretSyncStatus, TargetState,
+};
 use crate::conditions::{ConditionType, Reason};
 use crate::engine::{EventNote, PassRequest};
 use crate::fault::Fault;
@@ -381,76 +383,63 @@ fn rolled_out(status: &SecretSyncStatus, findings: &Findings) -> Option<Verdict>
     if let Some(held) = &findings.held_back {
         return Some(verdict(false, held.reason, held.message.clone()));
     }
-    let attention = rollout.attention.first();
-    let detail = || {
-        let list: Vec<String> = rollout
-            .attention
-            .iter()
-            .map(|one| format!("{} {} {}", one.kind, one.name, one.message))
-            .collect();
-        list.join("; ")
-    };
     Some(match rollout.phase {
-        Some(RolloutPhase::Complete) => {
-            let total = rollout.counts.map_or(0, |counts| counts.total);
-            let reason = if total == 0 {
-                Reason::NothingToRestart
-            } else {
-                Reason::RolledOut
-            };
-            verdict(
-                true,
-                reason,
-                "every workload that had to restart runs on the current content",
-            )
-        }
+        Some(RolloutPhase::Complete) => complete(rollout),
         Some(RolloutPhase::RolledBack) => {
-            let rejected = rollout
-                .rejected_revision
-                .as_deref()
-                .unwrap_or("the last revision");
-            verdict(
-                false,
-                Reason::RolledBack,
-                format!("{rejected} was rejected; every workload is back on the former values"),
-            )
+            let rejected = rollout.rejected_revision.as_deref();
+            let rejected = rejected.unwrap_or("the last revision");
+            let message =
+                format!("{rejected} was rejected; every workload is back on the former values");
+            verdict(false, Reason::RolledBack, message)
         }
-        Some(RolloutPhase::RollingBack) => verdict(
-            false,
-            Reason::RolledBack,
-            "the former values are written back",
-        ),
-        Some(RolloutPhase::Waiting) if findings.restart_window.is_some() => verdict(
-            false,
-            Reason::WaitingForWindow,
-            waits_for_window(findings.restart_window.flatten()),
-        ),
-        Some(RolloutPhase::Waiting) if findings.wave_pause.is_some() => {
-            let (wave, begins) = findings.wave_pause.clone().unwrap_or_default();
-            verdict(
-                false,
-                Reason::RollingOut,
-                format!("wave {wave} is healthy; the next one begins at {begins}"),
-            )
+        Some(RolloutPhase::RollingBack) => {
+            let message = "the former values are written back";
+            verdict(false, Reason::RolledBack, message)
         }
-        Some(RolloutPhase::Stuck | RolloutPhase::Held | RolloutPhase::Waiting) => {
-            let reason = attention
-                .and_then(|one| {
-                    Reason::ALL
-                        .iter()
-                        .find(|reason| reason.as_str() == one.reason)
-                })
-                .copied()
-                .unwrap_or(Reason::Pending);
-            let message = if attention.is_some() {
-                detail()
-            } else {
-                "waits until every target is written".to_owned()
-            };
-            verdict(false, reason, message)
-        }
+        Some(RolloutPhase::Waiting) => waiting(rollout, findings),
+        Some(RolloutPhase::Stuck | RolloutPhase::Held) => needs_somebody(rollout),
         _ => verdict(false, Reason::RollingOut, "workloads are being restarted"),
     })
+}
+
+fn complete(rollout: &RolloutStatus) -> Verdict {
+    let total = rollout.counts.map_or(0, |counts| counts.total);
+    let reason = if total == 0 {
+        Reason::NothingToRestart
+    } else {
+        Reason::RolledOut
+    };
+    let message = "every workload that had to restart runs on the current content";
+    verdict(true, reason, message)
+}
+
+fn waiting(rollout: &RolloutStatus, findings: &Findings) -> Verdict {
+    if let Some(opening) = findings.restart_window {
+        let message = waits_for_window(opening.0);
+        return verdict(false, Reason::WaitingForWindow, message);
+    }
+    if let Some((wave, begins)) = &findings.wave_pause {
+        let message = format!("wave {wave} is healthy; the next one begins at {begins}");
+        return verdict(false, Reason::RollingOut, message);
+    }
+    needs_somebody(rollout)
+}
+
+/// What the workloads say that do not go on.
+fn needs_somebody(rollout: &RolloutStatus) -> Verdict {
+    let Some(first) = rollout.attention.first() else {
+        let message = "waits until every target is written";
+        return verdict(false, Reason::Pending, message);
+    };
+    let known = Reason::ALL.iter();
+    let mut known = known.filter(|reason| reason.as_str() == first.reason);
+    let reason = known.next().copied().unwrap_or(Reason::Pending);
+    let list: Vec<String> = rollout
+        .attention
+        .iter()
+        .map(|one| format!("{} {} {}", one.kind, one.name, one.message))
+        .collect();
+    verdict(false, reason, list.join("; "))
 }
 
 fn waits_for_window(until: Option<Timestamp>) -> String {

@@ -35,6 +35,10 @@ const LONGEST_LOOK: Duration = Duration::from_mins(5);
 /// The longest message of a target.
 const MAX_MESSAGE: usize = 4096;
 
+/// When a window opens; none where it never does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Opening(pub(crate) Option<Timestamp>);
+
 /// What a pass found, collected step by step.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -70,8 +74,8 @@ pub struct Findings {
     pub(crate) held_back: Option<HeldBack>,
     /// The pass has left more to do at once.
     pub(crate) go_on: bool,
-    /// Restarts wait for a window, which opens then, if ever.
-    pub(crate) restart_window: Option<Option<Timestamp>>,
+    /// Restarts wait for a window.
+    pub(crate) restart_window: Option<Opening>,
     /// The wave that is healthy, and when the next one begins.
     pub(crate) wave_pause: Option<(String, Timestamp)>,
     /// The rollout.
@@ -518,7 +522,10 @@ fn rollout_next(
         .wave_pause
         .as_ref()
         .and_then(|(_, begins)| until(*begins));
-    let window = findings.restart_window.flatten().and_then(until);
+    let window = findings
+        .restart_window
+        .and_then(|opening| opening.0)
+        .and_then(until);
     let held = findings.held_back.as_ref().map(|held| held.pause);
     let looked = match phase {
         _ if held.is_some() => held,

@@ -20,7 +20,7 @@ pub(super) async fn watch(
     let intervals = session.invocation.syncs.iter().map(|one| one.sync.interval);
     let pause = intervals.min().unwrap_or(LEAST_PAUSE).max(LEAST_PAUSE);
     loop {
-        let ending = round(session, arguments, streams).await?;
+        let ending = Box::pin(round(session, arguments, streams)).await?;
         let pause = if ending == Ending::Failed {
             AFTER_FAILURE
         } else {

@@ -57,7 +57,7 @@ fn canary_plan() -> CanaryPlan {
             workload: None,
             labels: CanaryLabels::Strip,
         },
-        soak: Duration::from_secs(60),
+        soak: Duration::from_mins(1),
         deadline: Duration::from_mins(5),
         checks: Vec::new(),
     }
