@@ -12,10 +12,6 @@ use crate::output::{Style, Tone, plain};
 /// Every revision that the status names, with what is known of it.
 pub fn revisions(sync: &SyncObject, style: Style) -> String {
     let status = &sync.status;
-    let mut known: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (revision, what) in named(status) {
-        known.entry(revision).or_default().push(what);
-    }
     let mut page = format!(
         "{}\n",
         style.paint(
@@ -23,31 +19,40 @@ pub fn revisions(sync: &SyncObject, style: Style) -> String {
             &format!("SecretSync {}/{}", sync.id.namespace, sync.id.name)
         )
     );
-    if !status.history.is_empty() {
-        for one in &status.history {
-            told(&mut page, one, status, style);
-        }
-        return page;
+    if status.history.is_empty() {
+        places(&mut page, status);
+    }
+    for one in &status.history {
+        told(&mut page, one, status, style);
+    }
+    let record = record_object_name(&sync.id.name, 0);
+    if let Some(kept) = &status.record {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            page,
+            "Values lie sealed in Secret {record}, which was saved {} times; only the operator's key opens it.",
+            kept.counter
+        );
+    }
+    page
+}
+
+/// What a status says that an operator wrote which told no history yet: every place that names a revision.
+fn places(page: &mut String, status: &SecretSyncStatus) {
+    let mut known: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (revision, what) in named(status) {
+        known.entry(revision).or_default().push(what);
     }
     let current = status.revision.as_deref();
-    // Writing to a String cannot fail.
     let (now, before): (Vec<_>, Vec<_>) =
         known.iter().partition(|(name, _)| Some(**name) == current);
     for (revision, notes) in now.into_iter().chain(before) {
+        // Writing to a String cannot fail.
         let _ = writeln!(page, "  {}  {}", plain(revision), notes.join(", "));
     }
     if known.is_empty() {
         page.push_str("  no revision yet: nothing has been written\n");
     }
-    let record = record_object_name(&sync.id.name, 0);
-    if let Some(kept) = &status.record {
-        let _ = writeln!(
-            page,
-            "Older revisions lie sealed in Secret {record}, which was saved {} times; only the operator's key opens it.",
-            kept.counter
-        );
-    }
-    page
 }
 
 /// One revision of the history: when, what, which keys, from which versions.

@@ -2,6 +2,7 @@
 
 mod doctor;
 mod documents;
+mod revisions;
 mod stores;
 mod syncs;
 

@@ -209,7 +209,7 @@ async fn what_is_not_there_or_not_allowed_is_told_with_the_way_out() -> Outcome 
         penstock(&editor, "kube-system", &["status"])
             .await?
             .expect(1, &["forbids you to list secretsyncs"])?;
-        admin(stage, &["rollback", "x"])
+        admin(stage, &["rollbac", "x"])
             .await?
             .expect(64, &["unrecognized subcommand"])
     })

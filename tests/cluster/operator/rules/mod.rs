@@ -14,6 +14,7 @@ mod leaving;
 mod owning;
 mod processes;
 mod restarting;
+mod rolling;
 mod vanishing;
 
 use super::super::Outcome;
