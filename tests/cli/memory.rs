@@ -179,10 +179,14 @@ async fn two_processes_with_one_record_overwrite_nothing() -> Outcome {
         for outcome in outcomes.iter().filter(|one| !one.status.success()) {
             let said = String::from_utf8_lossy(&outcome.stderr);
             assert!(
-                ["in the meantime", "changed", "was not written in this pass"]
+                ["in the meantime", "changed"]
                     .iter()
                     .any(|word| said.contains(word)),
-                "{said}"
+                "why it did not write: {said}"
+            );
+            assert!(
+                said.contains("somebody else was faster") && said.contains("sync again"),
+                "and what to do: {said}"
             );
         }
         for (key, value) in &values {

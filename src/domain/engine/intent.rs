@@ -86,7 +86,9 @@ fn accept_content(next: &mut RecordState, work: &Work<'_>, memory: &Memory, now:
     let current = former.current.as_ref().map(|current| &current.revision);
     let mut targets = work.plan.targets.iter();
     let taken = next.targets != former.targets || targets.all(|one| one.blocked.is_none());
-    if current != Some(&work.plan.revision) && (taken || current.is_none()) {
+    // Of targets that could not be looked at, none has a difference here.
+    let seen = !work.plan.targets.is_empty();
+    if current != Some(&work.plan.revision) && seen && (taken || current.is_none()) {
         let accepted = StoredRevision {
             revision: work.plan.revision.clone(),
             at: now,

@@ -395,10 +395,15 @@ fn hindrance(findings: &Findings, difference: &TargetDiff) -> Option<(TargetStat
     match findings.written.get(&difference.target) {
         Some(Ok(_)) => None,
         Some(Err(fault)) => Some((TargetState::Failed, fault.to_string())),
-        None => Some((
-            TargetState::Pending,
-            "was not written in this pass".to_owned(),
-        )),
+        None => Some((TargetState::Pending, unwritten(findings))),
+    }
+}
+
+/// Why nothing was written here, where it could have been.
+fn unwritten(findings: &Findings) -> String {
+    match &findings.stopped {
+        Some(fault) => format!("was not written in this pass: {fault}"),
+        None => "was not written in this pass".to_owned(),
     }
 }
 

@@ -97,6 +97,18 @@ fn tell(chosen: &ChosenSync, outcome: &Outcome, streams: &mut Streams) {
             streams.tell(words);
         }
     }
+    if lost_a_race(outcome) {
+        streams.tell(format!(
+            "{id}: somebody else was faster, another run perhaps. Nothing is lost: sync again, it goes on from what they \
+             left"
+        ));
+    }
+}
+
+/// Whether something was changed by somebody else between our look and our write.
+fn lost_a_race(outcome: &Outcome) -> bool {
+    let mut conditions = outcome.status.conditions.iter();
+    conditions.any(|condition| condition.reason == Reason::Conflict.as_str())
 }
 
 fn not_ready(outcome: &Outcome) -> String {

@@ -9,6 +9,7 @@ use super::lab::{Lab, pairs};
 use crate::api::status::SecretSyncStatus;
 use crate::diff::KeyChange;
 use crate::engine::{Memory, Outcome, PassRequest, Prepared, Reading, Wishes};
+use crate::fault::{Fault, FaultClass};
 use crate::names::TargetName;
 use crate::testing::target;
 use crate::testing::world::Call;
@@ -139,4 +140,25 @@ fn targets_that_are_not_meant_are_neither_written_nor_given_up() {
         Some("2"),
         "it is still ours"
     );
+}
+
+#[test]
+fn where_no_target_can_be_looked_at_nothing_is_accepted_and_no_record_is_written() {
+    let lab = Lab::new();
+    let down = || Fault::new(FaultClass::Unavailable, "Secret panbot", "is silent");
+    lab.world.state().refuse_looks = Some(down());
+    run(&lab, None);
+    assert_eq!(lab.world.record(), None, "a first run accepts nothing");
+
+    lab.world.state().refuse_looks = None;
+    run(&lab, None);
+    let record = lab.world.record();
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    lab.world.state().refuse_looks = Some(down());
+    run(&lab, None);
+    assert_eq!(lab.world.record(), record, "nor does a later one");
+
+    lab.world.state().refuse_looks = None;
+    run(&lab, None);
+    assert_eq!(lab.content(), pairs(&[("A", "2"), ("B", "1")]));
 }
