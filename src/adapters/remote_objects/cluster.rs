@@ -17,6 +17,7 @@ use penstock_domain::stores::{Capabilities, Capability, Credentials, DataKind, S
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::items::changed;
 use super::kubeconfig::{self, Access};
 use super::query::ObjectQuery;
 use crate::credential_hash::hash_of;
@@ -24,7 +25,7 @@ use crate::http::client::{ClientSettings, HttpClient, HttpLayer, Request, Respon
 use crate::http::error::SendRequest;
 use crate::http::json;
 use crate::http::tls::TlsSettings;
-use crate::open::{OpenedStore, StoreFailure, StoreQuery};
+use crate::open::{OpenedItems, OpenedStore, StoreFailure, StoreQuery};
 
 /// A store that reads one namespace of another cluster.
 pub struct OtherCluster {
@@ -96,25 +97,23 @@ impl OtherCluster {
         subject: &str,
         wanted: &ObjectQuery,
     ) -> Result<BTreeMap<String, SecretValue>, StoreFailure> {
-        let failed = |error: SendRequest| StoreFailure {
-            blames_credentials: matches!(error, SendRequest::Verify(_) | SendRequest::Credential),
-            fault: error.fault(subject, self.http.host()),
-        };
-        let plural = match wanted.kind {
-            DataKind::Secret => "secrets",
-            DataKind::ConfigMap => "configmaps",
-        };
-        let namespace = self.namespace.as_str();
-        let mut request = Request::get([
-            "api",
-            "v1",
-            "namespaces",
-            namespace,
-            plural,
-            wanted.name.as_str(),
-        ])
-        .header("accept", "application/json")
-        .map_err(failed)?;
+        let request = Request::get(self.path_of(wanted))
+            .header("accept", "application/json")
+            .map_err(|error| self.failed(subject, &error))?;
+        let object = wanted.object(&self.namespace);
+        let response = self.ask(subject, request, &object).await?;
+        let status = response.status.as_u16();
+        content(wanted.kind, response.body()).ok_or_else(|| unbelievable(subject, status))
+    }
+
+    /// Sends a request about `object`, in our name, and hands on what succeeds.
+    pub(super) async fn ask(
+        &self,
+        subject: &str,
+        mut request: Request,
+        object: &str,
+    ) -> Result<Response, StoreFailure> {
+        let failed = |error: SendRequest| self.failed(subject, &error);
         if let Some(authorization) = &self.authorization {
             request = request
                 .credential("authorization", authorization)
@@ -122,14 +121,40 @@ impl OtherCluster {
         }
         let response = self.http.send(&request).await.map_err(failed)?;
         match response.status.as_u16() {
-            200 => content(wanted.kind, response.body()).ok_or_else(|| unbelievable(subject, 200)),
-            status => Err(refusal(
-                subject,
-                &wanted.object(&self.namespace),
-                status,
-                &response,
-            )),
+            200 | 201 => Ok(response),
+            status => Err(refusal(subject, object, status, &response)),
         }
+    }
+
+    pub(super) fn failed(&self, subject: &str, error: &SendRequest) -> StoreFailure {
+        StoreFailure {
+            blames_credentials: matches!(error, SendRequest::Verify(_) | SendRequest::Credential),
+            fault: error.fault(subject, self.http.host()),
+        }
+    }
+
+    pub(super) fn namespace(&self) -> &NamespaceName {
+        &self.namespace
+    }
+
+    /// Where an object lies.
+    pub(super) fn path_of(&self, wanted: &ObjectQuery) -> Vec<String> {
+        let plural = match wanted.kind {
+            DataKind::Secret => "secrets",
+            DataKind::ConfigMap => "configmaps",
+        };
+        self.path([plural, wanted.name.as_str()])
+    }
+
+    /// Where all Secrets lie.
+    pub(super) fn path_of_all(&self) -> Vec<String> {
+        self.path(["secrets"])
+    }
+
+    fn path<const N: usize>(&self, rest: [&str; N]) -> Vec<String> {
+        let namespace = ["api", "v1", "namespaces", self.namespace.as_str()];
+        let segments = namespace.into_iter().chain(rest);
+        segments.map(str::to_owned).collect()
     }
 }
 
@@ -152,6 +177,10 @@ impl OpenedStore for OtherCluster {
             Err(failure) if failure.fault.class != FaultClass::NotFound => Err(failure),
             _ => Ok(Capabilities::from([Capability::Read])),
         }
+    }
+
+    fn items(&self) -> Option<&dyn OpenedItems> {
+        Some(self)
     }
 
     async fn close(&self) {}
@@ -191,12 +220,12 @@ fn content(kind: DataKind, body: &[u8]) -> Option<BTreeMap<String, SecretValue>>
     }
 }
 
-fn decoded((key, text): (String, Zeroizing<String>)) -> Option<(String, SecretValue)> {
+pub(super) fn decoded((key, text): (String, Zeroizing<String>)) -> Option<(String, SecretValue)> {
     let bytes = STANDARD.decode(text.as_bytes()).ok()?;
     Some((key, SecretValue::new(bytes)))
 }
 
-fn unbelievable(subject: &str, status: u16) -> StoreFailure {
+pub(super) fn unbelievable(subject: &str, status: u16) -> StoreFailure {
     Fault::new(
         FaultClass::Unavailable,
         subject,
@@ -222,10 +251,22 @@ fn refusal(subject: &str, object: &str, status: u16, response: &Response) -> Sto
         )
         .hint("Grant `get` on it there")
         .into(),
-        404 if own.is_some_and(|own| own.reason == "NotFound") => of(
+        404 if own.as_ref().is_some_and(|own| own.reason == "NotFound") => of(
             FaultClass::NotFound,
             "it does not exist in the other cluster",
         )
+        .into(),
+        409 if own
+            .as_ref()
+            .is_some_and(|own| matches!(own.reason.as_str(), "Conflict" | "AlreadyExists")) =>
+        {
+            changed(object).into()
+        }
+        422 if own.as_ref().is_some_and(|own| own.reason == "Invalid") => of(
+            FaultClass::Invalid,
+            "the other cluster does not accept the change",
+        )
+        .hint("See whether it is immutable, or of a type that asks for certain keys")
         .into(),
         429 => Fault::throttled(
             subject,

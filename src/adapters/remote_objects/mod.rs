@@ -5,10 +5,12 @@
 //!   `penstock.dev/accept-from`.
 //! - [`cluster`]: another cluster, by address and token or by a kubeconfig, over the common HTTP layer.
 //!   [`kubeconfig`] takes an allow-list of inline fields out of such a file and refuses the rest.
+//! - [`items`]: Secrets of another cluster, as people look at them and change them.
 //!
 //! One source is one object; its keys are the entries. Kubernetes keeps no versions.
 
 mod cluster;
+mod items;
 mod kubeconfig;
 mod namespace;
 mod query;

@@ -8,6 +8,7 @@ use penstock_domain::api::store::{Identity, Provider};
 use penstock_domain::bundle::Snapshot;
 use penstock_domain::conditions::Reason;
 use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::items::ItemState;
 use penstock_domain::names::{NamespaceName, ObjectName};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::RemotePath;
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use super::{OtherCluster, OtherNamespace};
 use crate::http::client::HttpLayer;
 use crate::http::test_server::{Reply, TestServer};
-use crate::open::{OpenedStore, StoreFailure, StoreQuery};
+use crate::open::{ItemAddress, OpenedStore, StoreFailure, StoreQuery};
 
 fn store(kind: StoreKind, identity: Identity, provider: KubernetesProvider) -> StoreObject {
     StoreObject {
@@ -365,5 +366,147 @@ async fn a_kubeconfig_leads_to_a_cluster_and_to_nothing_else() {
         open(&provider, Identity::Operator, &file("token: t-1"))
             .await
             .is_err()
+    );
+}
+
+/// An API server with one namespace of Secrets: each change counts a version up, and is refused where another is named.
+async fn changing_server(secrets: Value) -> (TestServer, Arc<std::sync::Mutex<Value>>) {
+    let held = Arc::new(std::sync::Mutex::new(secrets));
+    let kept = Arc::clone(&held);
+    let server = TestServer::https("127.0.0.1", move |request| {
+        let mut held = kept.lock().unwrap();
+        let folder = "/api/v1/namespaces/platform/secrets";
+        let sent: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        if let Some(query) = request.target.strip_prefix(folder).filter(|rest| !rest.starts_with('/')) {
+            if request.method == "POST" {
+                let name = sent["metadata"]["name"].as_str().unwrap().to_owned();
+                if held[&name].is_object() {
+                    return status(409, "AlreadyExists");
+                }
+                assert_eq!((&sent["kind"], &sent["type"]), (&json!("Secret"), &json!("Opaque")));
+                held[&name] = json!({"rv": "1", "data": sent["data"]});
+                return Reply::json(201, &sent);
+            }
+            let accepts = request.header("accept").unwrap_or_default();
+            assert!(accepts.contains("PartialObjectMetadataList"), "{accepts}");
+            assert!(query.contains("limit="), "{query}");
+            let mut names: Vec<&String> = held.as_object().unwrap().keys().collect();
+            // Two pages.
+            let last = query.contains("continue=more");
+            let next = if last { "" } else { "more" };
+            names.retain(|name| (name.as_str() > "m") == last);
+            let items: Vec<Value> = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
+            let page = json!({"kind": "PartialObjectMetadataList", "metadata": {"continue": next}, "items": items});
+            return Reply::json(200, &page);
+        }
+        let name = request.target.rsplit('/').next().unwrap().to_owned();
+        if !held[&name].is_object() {
+            return status(404, "NotFound");
+        }
+        let object = &mut held[&name];
+        if request.method == "PATCH" {
+            let kind = request.header("content-type");
+            assert_eq!(kind, Some("application/merge-patch+json"));
+            if sent["metadata"]["resourceVersion"] != object["rv"] {
+                return status(409, "Conflict");
+            }
+            for (key, value) in sent["data"].as_object().unwrap() {
+                object["data"][key] = value.clone();
+            }
+            object["rv"] = json!(format!("{}0", object["rv"].as_str().unwrap()));
+        }
+        let answer = json!({
+            "kind": "Secret", "data": object["data"], "immutable": object["immutable"] == json!(true),
+            "metadata": {"name": name, "resourceVersion": object["rv"], "annotations": object["marks"].as_object()
+                .cloned().unwrap_or_default()},
+        });
+        Reply::json(200, &answer)
+    })
+    .await;
+    (server, held)
+}
+
+#[tokio::test]
+async fn secrets_of_another_cluster_are_listed_made_and_changed_key_by_key() {
+    let (server, held) = changing_server(json!({
+        "app": {"rv": "7", "data": {"KEPT": "a2VwdA==", "B": "Yg=="}},
+        "frozen": {"rv": "1", "data": {}, "immutable": true},
+        "target": {"rv": "1", "data": {}, "marks": {"penstock.dev/owner": "i/prod/shop"}},
+    }))
+    .await;
+    let address = format!("https://127.0.0.1:{}", server.port());
+    let store = east(address, server.ca()).await.unwrap();
+    let items = store.items().unwrap();
+    let path = |text: &str| RemotePath::parse(text).unwrap();
+    let none = SourceOptions::None;
+    let (app, new, root) = (path("app"), path("new"), path("/"));
+    let (frozen, target) = (path("frozen"), path("target"));
+    let at = |path| ItemAddress {
+        environment: None,
+        options: &none,
+        path,
+    };
+    let value = |text: &str| SecretValue::from(text);
+
+    assert_eq!(
+        items.list("s", at(&root)).await.unwrap(),
+        ["app", "frozen", "target"]
+    );
+    assert!(items.list("s", at(&app)).await.is_err(), "no folder");
+
+    let item = items.read("s", at(&app)).await.unwrap();
+    assert_eq!(item.keys["KEPT"], value("kept"));
+    let keys = BTreeMap::from([("B".to_owned(), value("hunter2"))]);
+    items.set("s", at(&app), &keys, &item.state).await.unwrap();
+    assert_eq!(
+        held.lock().unwrap()["app"]["data"],
+        json!({"KEPT": "a2VwdA==", "B": "aHVudGVyMg=="})
+    );
+    let late = items
+        .set("s", at(&app), &keys, &item.state)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        late.fault.class,
+        FaultClass::Conflict,
+        "it is no longer as it was seen"
+    );
+
+    let item = items.read("s", at(&new)).await.unwrap();
+    assert!(!item.exists);
+    items.set("s", at(&new), &keys, &item.state).await.unwrap();
+    let late = items
+        .set("s", at(&new), &keys, &ItemState::new(""))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        late.fault.class,
+        FaultClass::Conflict,
+        "somebody has made it"
+    );
+    assert_eq!(
+        held.lock().unwrap()["new"]["data"],
+        json!({"B": "aHVudGVyMg=="})
+    );
+
+    for (name, place) in [("frozen", &frozen), ("target", &target)] {
+        let item = items.read("s", at(place)).await.unwrap();
+        let refused = items
+            .set("s", at(place), &keys, &item.state)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.fault.class, FaultClass::Invalid, "{name}");
+        assert!(refused.fault.hint.is_some(), "{name}");
+    }
+    let wrong = BTreeMap::from([("NO KEY".to_owned(), value("x"))]);
+    let item = items.read("s", at(&app)).await.unwrap();
+    let refused = items
+        .set("s", at(&app), &wrong, &item.state)
+        .await
+        .unwrap_err();
+    assert!(
+        refused.fault.message.contains("NO KEY"),
+        "{}",
+        refused.fault
     );
 }
