@@ -196,6 +196,8 @@ pub trait OpenedStore: Send + Sync {
 pub struct HostAccess {
     /// Commands that documents name may run there (`--allow-commands`).
     pub allow_commands: bool,
+    /// This process writes: it takes away what a dead run left beside a file.
+    pub writes: bool,
 }
 
 /// Files on the host of a store that has been opened; see [`penstock_domain::ports::Targets`] for what each must do.

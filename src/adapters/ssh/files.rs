@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Connection;
 use super::error::SshError;
-use super::lock::Held;
+use super::lock::{Held, clear_dead};
 use super::place::Place;
 use super::replace::{Standing, read, replace};
 use super::sftp::{Open, Sftp};
@@ -29,6 +29,8 @@ pub(super) struct Ground<'a> {
     pub(super) folder: Option<&'a str>,
     /// Names contents.
     pub(super) versions: &'a Versions,
+    /// Whether what a dead run left beside a file is taken away.
+    pub(super) clears: bool,
 }
 
 impl Ground<'_> {
@@ -70,6 +72,9 @@ pub(super) async fn observe(
 ) -> Result<Observation, SshError> {
     let sftp = &mut connection.sftp;
     let place = Place::find(sftp, ground.folder, &host.file.place.path).await?;
+    if ground.clears {
+        clear_dead(sftp, &place).await?;
+    }
     let Some(standing) = read(sftp, &place.path()).await? else {
         return Ok(Observation::Absent);
     };

@@ -98,6 +98,25 @@ impl Held {
     }
 }
 
+/// Takes away the lock of a run that was killed after its last step but one: where the file holds what it should,
+/// nobody would take the lock again. One that is alive is left alone as soon as it shows.
+pub(super) async fn clear_dead<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    sftp: &mut Sftp<S>,
+    place: &Place,
+) -> Result<(), SshError> {
+    let Some(first) = Look::at(sftp, place).await? else {
+        return Ok(());
+    };
+    let began = Instant::now();
+    while began.elapsed() < DEAD_AFTER {
+        sleep(AGAIN).await;
+        if Look::at(sftp, place).await?.is_none_or(|now| now != first) {
+            return Ok(());
+        }
+    }
+    first.clear(sftp, place).await
+}
+
 /// Makes the lock, unless there is one, or the server fails.
 async fn make<S: AsyncRead + AsyncWrite + Unpin + Send>(
     sftp: &mut Sftp<S>,

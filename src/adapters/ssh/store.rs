@@ -65,6 +65,7 @@ impl SshStore {
         Ground {
             folder: self.settings.folder.as_deref(),
             versions: &self.versions,
+            clears: self.access.writes,
         }
     }
 

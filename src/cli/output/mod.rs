@@ -6,6 +6,7 @@ use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::thread::Builder;
 
 use futures::channel::oneshot;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::hidden::{Hidden, read_hidden};
 
@@ -59,29 +60,62 @@ impl Streams {
         Ok(agrees(&answer.unwrap_or_default()))
     }
 
-    /// The same for a caller who listens for signals meanwhile: the answer is awaited on a thread of its own, which
-    /// ends with the process when the caller waits no longer.
+    /// The same for a caller who listens for signals meanwhile.
     pub async fn confirm_or_leave(&mut self, question: &str) -> io::Result<bool> {
         if !self.person {
             return Ok(false);
         }
-        write!(self.err, "{question} [y/N] ")?;
+        let answer = self.answer(&format!("{question} [y/N]")).await?;
+        Ok(agrees(&answer.unwrap_or_default()))
+    }
+
+    /// Asks a person, who may leave by Ctrl-C: then there is no answer.
+    pub async fn agree_or_leave(&mut self, question: &str) -> io::Result<Option<bool>> {
+        if !self.person {
+            return Ok(Some(false));
+        }
+        let question = format!("{question} [y/N]");
+        let answer = self.until_left(&question).await?;
+        Ok(answer.map(|answer| agrees(&answer.unwrap_or_default())))
+    }
+
+    /// Asks a person, and returns the answer without blanks around it; none when the person leaves, by Ctrl-C or
+    /// Ctrl-D, or there is no answer to come.
+    pub async fn ask_or_leave(&mut self, question: &str) -> io::Result<Option<String>> {
+        Ok(self.until_left(question).await?.flatten())
+    }
+
+    /// The answer; none when Ctrl-C was typed. It is heard also where whoever started the process had it ignored, as
+    /// shells do for what they start in the background.
+    async fn until_left(&mut self, question: &str) -> io::Result<Option<Option<String>>> {
+        // Before the question is seen: whoever sees it may leave at once.
+        let mut interrupts = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            biased;
+            _ = interrupts.recv() => Ok(None),
+            answer = self.answer(question) => answer.map(Some),
+        }
+    }
+
+    /// The answer is awaited on a thread of its own, which ends with the process when the caller waits no longer.
+    async fn answer(&mut self, question: &str) -> io::Result<Option<String>> {
+        write!(self.err, "{question} ")?;
         self.err.flush()?;
         let mut input = std::mem::replace(&mut self.input, Box::new(io::empty()));
         let (sender, receiver) = oneshot::channel();
         Builder::new().name("prompt".to_owned()).spawn(move || {
             let mut answer = String::new();
-            let read = input.read_line(&mut answer).map(|_| answer);
+            let read = input.read_line(&mut answer);
+            let answer = read.map(|read| (read > 0).then(|| answer.trim().to_owned()));
             // Nobody waits for it after an interrupt.
-            drop(sender.send((input, read)));
+            drop(sender.send((input, answer)));
         })?;
         let (input, answer) = receiver.await.map_err(io::Error::other)?;
         self.input = input;
-        Ok(agrees(&answer?))
+        answer
     }
 
-    /// Asks a person, and returns the answer without blanks around it; none when there is no answer to come.
-    pub fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
+    fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
         write!(self.err, "{question} ")?;
         self.err.flush()?;
         let mut answer = String::new();

@@ -37,6 +37,8 @@ use self::world::World;
 pub(crate) enum OpenWorld {
     #[error("cannot start the runtime")]
     StartRuntime(#[source] io::Error),
+    #[error("cannot listen for signals")]
+    ListenForSignals(#[source] io::Error),
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error(transparent)]

@@ -24,9 +24,10 @@ use penstock_domain::sync::{SourceOptions, StoreReference};
 use penstock_observability::hardening::harden_process;
 use penstock_observability::panics::hide_panic_payloads;
 use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::world::Trail;
-use super::{OpenWorld, key, world};
+use super::{OpenWorld, Purpose, key, world};
 
 /// `penstock get`, `set`, `init` and `import`.
 pub(crate) fn store(command: &StoreCommand) -> Result<Ending, Box<dyn Error>> {
@@ -55,13 +56,15 @@ pub(crate) fn store(command: &StoreCommand) -> Result<Ending, Box<dyn Error>> {
     let trail = Trail::open(command.audit(), &Arc::default()).map_err(OpenWorld::from)?;
     runtime.block_on(async {
         let call = Call {
-            registry: world::registry(reach, &invocation, None),
+            registry: world::registry(reach, &invocation, (None, Purpose::Look)),
             trail: trail.port(),
             reference,
             inputs: &inputs,
             invocation: &invocation,
         };
-        let outcome = left(call.carry_out(command, &mut streams).await, &mut streams);
+        let outcome = call.carry_out(command, &mut streams);
+        let outcome = until_interrupted(outcome).await;
+        let outcome = left(outcome, &mut streams);
         call.registry.close().await;
         trail.close();
         outcome
@@ -190,6 +193,18 @@ impl Call<'_> {
     }
 }
 
+/// What the verb came to, unless somebody interrupts. A question hears that first: there, nothing was written yet.
+async fn until_interrupted(
+    verb: impl Future<Output = Result<Ending, Box<dyn Error>>>,
+) -> Result<Ending, Box<dyn Error>> {
+    let mut interrupts = signal(SignalKind::interrupt()).map_err(OpenWorld::ListenForSignals)?;
+    tokio::select! {
+        biased;
+        outcome = verb => outcome,
+        _ = interrupts.recv() => Err(StoreVerbError::Interrupted.into()),
+    }
+}
+
 /// A prompt that was left is no failure: it ends as an interrupt does.
 fn left(
     outcome: Result<Ending, Box<dyn Error>>,
@@ -200,7 +215,7 @@ fn left(
         Err(error) => error,
     };
     match error.downcast_ref() {
-        Some(StoreVerbError::Left) => {
+        Some(StoreVerbError::Left | StoreVerbError::Interrupted) => {
             streams.tell(error.to_string());
             Ok(Ending::Interrupted)
         }

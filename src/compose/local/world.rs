@@ -99,7 +99,7 @@ impl World {
             None
         };
         let cluster = cluster.as_ref();
-        let registry = registry(reach, &invocation, cluster);
+        let registry = registry(reach, &invocation, (cluster, purpose));
         let given = (inputs, state, purpose);
         let key = key::choose(given, &invocation, (cluster, &registry)).await?;
         let place = state.record.as_ref();
@@ -163,7 +163,7 @@ impl World {
 pub(super) fn registry(
     reach: &ReachArguments,
     invocation: &Invocation,
-    cluster: Option<&Cluster>,
+    (cluster, purpose): (Option<&Cluster>, Purpose),
 ) -> Arc<Registry> {
     let objects = cluster.map(|cluster| Arc::clone(&cluster.objects) as Arc<dyn DataObjects>);
     let credentials = Arc::new(LocalCredentials::new(
@@ -177,6 +177,7 @@ pub(super) fn registry(
         DocumentCatalog::new(&invocation.documents, invocation.operator_namespace.clone());
     let hosts = HostAccess {
         allow_commands: reach.allow_commands,
+        writes: purpose == Purpose::Write,
     };
     let http = HttpLayer::new(egress(reach)).with_ambient(ambient());
     let registry = Arc::new(Registry::new(Reached {

@@ -96,6 +96,7 @@ impl World {
         let folder = host.folder().join(format!("contract-{number}"));
         fs::create_dir_all(&folder).unwrap();
         let access = HostAccess {
+            writes: true,
             allow_commands: false,
         };
         Self {

@@ -43,7 +43,7 @@ pub async fn import(
     streams: &mut Streams,
 ) -> Result<Ending, StoreVerbError> {
     let keys = file.keys()?;
-    let secrets = choose(file, keys, choices, streams)?;
+    let secrets = choose(file, keys, choices, streams).await?;
     if secrets.is_empty() {
         say(streams, "Nothing moves: no key was chosen as a secret.")?;
         return Ok(Ending::Done);
@@ -65,9 +65,10 @@ pub async fn import(
             streams.tell("Nothing was moved. --yes moves it.");
             return Ok(Ending::Changes);
         }
-        if !streams
-            .confirm("Move these keys?")
+        let agreed = streams.agree_or_leave("Move these keys?").await;
+        if !agreed
             .map_err(StoreVerbError::Ask)?
+            .ok_or(StoreVerbError::Left)?
         {
             streams.tell("Nothing was moved.");
             return Ok(Ending::Failed);
@@ -106,7 +107,7 @@ pub async fn import(
 }
 
 /// The keys that move.
-fn choose(
+async fn choose(
     file: &EnvFile,
     keys: BTreeMap<String, SecretValue>,
     choices: ImportChoices<'_>,
@@ -138,7 +139,7 @@ fn choose(
         } else if choices.guess {
             guess(&name, &value)
         } else {
-            ask(&name, guess(&name, &value), streams)?
+            ask(&name, guess(&name, &value), streams).await?
         };
         if kind == Kind::Secret {
             secrets.insert(name, value);
@@ -147,15 +148,20 @@ fn choose(
     Ok(secrets)
 }
 
-fn ask(name: &str, likely: Kind, streams: &mut Streams) -> Result<Kind, StoreVerbError> {
+async fn ask(name: &str, likely: Kind, streams: &mut Streams) -> Result<Kind, StoreVerbError> {
     let offer = match likely {
         Kind::Secret => "[S]ecret or [c]onfiguration",
         Kind::Configuration => "[s]ecret or [C]onfiguration",
     };
     loop {
         let question = format!("{}: {offer}?", plain(name));
-        let answer = streams.ask(&question).map_err(StoreVerbError::Ask)?;
-        match answer.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        let answer = streams.ask_or_leave(&question).await;
+        match answer
+            .map_err(StoreVerbError::Ask)?
+            .as_deref()
+            .map(str::to_ascii_lowercase)
+            .as_deref()
+        {
             None => return Err(StoreVerbError::Left),
             Some("") => return Ok(likely),
             Some("s" | "secret") => return Ok(Kind::Secret),

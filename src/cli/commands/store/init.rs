@@ -78,9 +78,10 @@ pub async fn init(
             streams.tell("Nothing was made. --yes makes it.");
             return Ok(Ending::Changes);
         }
-        if !streams
-            .confirm("Make these keys?")
+        let agreed = streams.agree_or_leave("Make these keys?").await;
+        if !agreed
             .map_err(StoreVerbError::Ask)?
+            .ok_or(StoreVerbError::Left)?
         {
             streams.tell("Nothing was made.");
             return Ok(Ending::Failed);

@@ -48,6 +48,9 @@ pub enum StoreVerbError {
     /// The person broke off.
     #[error("nothing was written: the prompt was left")]
     Left,
+    /// The person broke off in the middle.
+    #[error("interrupted: what the store holds now, `penstock get` shows; no value is lost")]
+    Interrupted,
     /// What a store holds does not become JSON.
     #[error("cannot write it as JSON")]
     WriteJson(#[source] serde_json::Error),
