@@ -48,6 +48,16 @@ bench: prerequisites ## Measures N=1000 SecretSyncs: time, writes, reads, memory
 prerequisites: ## Says what this machine lacks, and how to get it
 	@sh tests/testbed/prerequisites.sh cargo cc git go python
 
+# Each store alone, and none: minutes of compiling, so nobody is made to wait for it.
+STORES := vault kubernetes infisical gcp-secret-manager azure-key-vault bitwarden bitwarden-secrets-manager \
+  aws-secrets-manager aws-parameter-store files ssh
+.PHONY: features
+features: ## Lints builds without stores, and with each store alone
+	@for store in '' $(STORES); do \
+	  echo "features: $${store:-none}"; \
+	  $(CARGO) clippy --quiet --package penstock --no-default-features --features "$$store" -- -D warnings; \
+	done
+
 .PHONY: generate
 generate: ## Writes the generated files anew: crds/ and the chart's copy
 	PENSTOCK_GENERATE=1 $(CARGO) test -q -p penstock-cli --lib commands::crd
