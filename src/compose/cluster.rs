@@ -7,7 +7,7 @@ use std::sync::Arc;
 use penstock_adapters::kubernetes::{ApiServer, ApiServerLimits, KubernetesSyncObjects};
 use penstock_cli::arguments::{
     ApproveArguments, ClusterCommand, ForgetArguments, NamedSync, NamedSyncs, PlaceArguments,
-    RefreshArguments, RevokeArguments, RollbackArguments, StatusArguments, UnpinArguments,
+    RefreshArguments, RevokeArguments, RollbackArguments, UnpinArguments,
 };
 use penstock_cli::commands::cluster::{self, ActError, Asked, Wanted};
 use penstock_cli::exit::Ending;
@@ -18,6 +18,8 @@ use penstock_observability::hardening::harden_process;
 use penstock_observability::metrics::Metrics;
 use penstock_observability::panics::hide_panic_payloads;
 use tokio::runtime::Builder;
+
+use super::local;
 
 /// Why there is no cluster to act on.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +71,9 @@ impl Place {
 
 /// Carries a verb out.
 pub(crate) fn act(command: &ClusterCommand) -> Result<Ending, Box<dyn Error>> {
+    if let Some(ending) = local::overview(command) {
+        return ending;
+    }
     hide_panic_payloads();
     harden_process()?;
     let runtime = Builder::new_current_thread()
@@ -76,16 +81,16 @@ pub(crate) fn act(command: &ClusterCommand) -> Result<Ending, Box<dyn Error>> {
         .build()
         .map_err(OpenCluster::StartRuntime)?;
     runtime.block_on(async {
-        let place = Place::open(place(command)).await?;
+        let place = Place::open(&place(command)).await?;
         Ok(carry_out(command, &place, &mut Streams::of_process()).await?)
     })
 }
 
-fn place(command: &ClusterCommand) -> &PlaceArguments {
+fn place(command: &ClusterCommand) -> PlaceArguments {
     match command {
-        ClusterCommand::Status(StatusArguments { place, .. })
-        | ClusterCommand::Explain(NamedSync { place, .. })
-        | ClusterCommand::History(NamedSync { place, .. })
+        ClusterCommand::Status(arguments) => arguments.of.place(),
+        ClusterCommand::Explain(arguments) => arguments.of.place(),
+        ClusterCommand::History(NamedSync { place, .. })
         | ClusterCommand::Suspend(NamedSyncs { place, .. })
         | ClusterCommand::Resume(NamedSyncs { place, .. })
         | ClusterCommand::Refresh(RefreshArguments {
@@ -115,7 +120,7 @@ fn place(command: &ClusterCommand) -> &PlaceArguments {
         | ClusterCommand::Forget(ForgetArguments {
             of: NamedSync { place, .. },
             ..
-        }) => place,
+        }) => place.clone(),
     }
 }
 

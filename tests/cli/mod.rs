@@ -3,9 +3,11 @@
 //! Every value that a test puts anywhere is a [`marker`], and [`Stage::penstock`] greps all that the binary prints for
 //! markers: a case that may see one says so. So the whole suite is one test that no value leaves by the side door.
 
+mod audit;
 mod content;
 mod goblin;
 mod help;
+mod infisical;
 mod killed;
 mod leaks;
 mod memory;
@@ -15,6 +17,7 @@ mod prompts;
 mod scale;
 mod ssh;
 mod stage;
+mod status;
 mod sync;
 mod trust;
 mod validate;

@@ -1,6 +1,7 @@
 """Runs a command on a pseudo-terminal of its own and holds a conversation with it.
 
-Takes one JSON object: argv, cwd, env, and steps of [text to wait for, what is typed then]. Prints one: what was seen,
+Takes one JSON object: argv, cwd, env, whether it is started deaf to interrupts, and steps of [text to wait for, what
+is typed then]. Prints one: what was seen,
 how it ended (negative: by that signal), whether the terminal showed what was typed at each step, and at the end.
 """
 
@@ -8,6 +9,7 @@ import json
 import os
 import pty
 import select
+import signal
 import sys
 import termios
 import time
@@ -34,6 +36,8 @@ if pid == 0:
         for number in (0, 1, 2):
             os.dup2(child, number)
     os.chdir(asked["cwd"])
+    # What tests are started from may ignore interrupts, as shells have it for what runs in the background.
+    signal.signal(signal.SIGINT, signal.SIG_IGN if asked["deaf"] else signal.SIG_DFL)
     os.execve(asked["argv"][0], asked["argv"], asked["env"])
 
 seen = b""

@@ -6,17 +6,19 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use penstock_domain::names::{NamespaceName, ObjectName};
 
-use super::values::{duration, namespace, object};
+use super::inputs::{InputArguments, ReachArguments};
+use super::state::StateArguments;
+use super::values::{duration, namespace, object, setting};
 
 /// A verb that acts on the SecretSyncs of a cluster.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ClusterCommand {
-    /// Shows how the SecretSyncs of a cluster are.
+    /// Shows how SecretSyncs are: those of a cluster, or those of documents (-f).
     #[command(after_help = STATUS_HELP)]
-    Status(StatusArguments),
+    Status(Box<StatusArguments>),
     /// Says in plain words why a SecretSync is in the state that it is in, and what to do.
     #[command(after_help = EXPLAIN_HELP)]
-    Explain(NamedSync),
+    Explain(Box<ExplainArguments>),
     /// Lists the revisions that are known of a SecretSync.
     #[command(after_help = HISTORY_HELP)]
     History(NamedSync),
@@ -62,6 +64,59 @@ pub struct PlaceArguments {
     /// The namespace. By default the context's.
     #[arg(short, long, env = "PENSTOCK_NAMESPACE", value_name = "NAME", value_parser = namespace)]
     pub namespace: Option<NamespaceName>,
+}
+
+/// Where SecretSyncs are looked for: in a cluster, or among documents.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Documents")]
+pub struct WhereArguments {
+    /// A file or folder of documents, or `-` for standard input: no cluster is asked how these SecretSyncs are, but
+    /// their record, sources and targets, as `plan` does. Nothing is written. May be given several times.
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Read the folders below the named ones, too.
+    #[arg(short = 'R', long, requires = "paths")]
+    pub recursive: bool,
+    /// A value for a parameter that a SecretSync declares in `spec.parameters`.
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting, requires = "paths")]
+    pub set: Vec<(String, String)>,
+    /// The namespace. By default the context's, and of documents that name none `default`.
+    #[arg(short, long, env = "PENSTOCK_NAMESPACE", value_name = "NAME", value_parser = namespace)]
+    pub namespace: Option<NamespaceName>,
+    /// What the documents may use and reach.
+    #[command(flatten)]
+    pub reach: ReachArguments,
+    /// What earlier runs left.
+    #[command(flatten)]
+    pub state: StateArguments,
+}
+
+impl WhereArguments {
+    /// Which cluster, where no documents are named.
+    pub fn place(&self) -> PlaceArguments {
+        PlaceArguments {
+            kubeconfig: self.reach.kubeconfig.clone(),
+            context: self.reach.context.clone(),
+            namespace: self.namespace.clone(),
+        }
+    }
+
+    /// The documents, and which of their SecretSyncs; none where a cluster is meant.
+    pub fn documents(&self, only: &[ObjectName]) -> Option<InputArguments> {
+        let usual = || NamespaceName::new("default").ok();
+        let namespace = self.namespace.clone().or_else(usual);
+        let namespace = namespace.filter(|_| !self.paths.is_empty())?;
+        Some(InputArguments {
+            paths: self.paths.clone(),
+            recursive: self.recursive,
+            only: only.iter().map(ToString::to_string).collect(),
+            targets: Vec::new(),
+            skipped: Vec::new(),
+            set: self.set.clone(),
+            namespace,
+            reach: self.reach.clone(),
+        })
+    }
 }
 
 /// How long to stay.
@@ -184,18 +239,29 @@ pub struct ForgetArguments {
 /// What `penstock status` can be told.
 #[derive(Debug, Clone, Args)]
 pub struct StatusArguments {
-    /// Only these SecretSyncs. By default all of the namespace.
+    /// Only these SecretSyncs. By default all of the namespace, or of the documents.
     #[arg(value_name = "SYNC", value_parser = object, conflicts_with = "all_namespaces")]
     pub syncs: Vec<ObjectName>,
     /// All namespaces.
-    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    #[arg(short = 'A', long, conflicts_with_all = ["namespace", "paths"])]
     pub all_namespaces: bool,
     /// The form: for a terminal, or for programs.
     #[arg(short, long, value_name = "FORM", default_value = "text")]
     pub output: OverviewForm,
-    /// Which cluster.
+    /// Where they are.
     #[command(flatten)]
-    pub place: PlaceArguments,
+    pub of: WhereArguments,
+}
+
+/// What `penstock explain` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArguments {
+    /// The SecretSync.
+    #[arg(value_name = "SYNC", value_parser = object)]
+    pub sync: ObjectName,
+    /// Where it is.
+    #[command(flatten)]
+    pub of: WhereArguments,
 }
 
 /// The form of an overview.
@@ -210,18 +276,21 @@ pub enum OverviewForm {
 
 /// What stands below the help of `penstock status`.
 const STATUS_HELP: &str = "\
-Exit status: 0 every SecretSync is ready, 2 some are not, 1 the cluster could not be asked, 64 the arguments are wrong.
+Exit status: 0 every SecretSync is ready, 2 some are not, 1 the cluster or the documents could not
+be asked, 64 the arguments are wrong.
 
 Examples:
   penstock status -n prod
-  penstock status --all-namespaces --output json";
+  penstock status --all-namespaces --output json
+  penstock status -f deploy/ --record store:vault/ci/records";
 
 /// What stands below the help of `penstock explain`.
 const EXPLAIN_HELP: &str = "\
 Exit status: 0 explained, 1 something is wrong, 64 the arguments are wrong.
 
-Example:
-  penstock explain panbot -n prod";
+Examples:
+  penstock explain panbot -n prod
+  penstock explain panbot -f penstock.yaml";
 
 /// What stands below the help of `penstock refresh`.
 const REFRESH_HELP: &str = "\

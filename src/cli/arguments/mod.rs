@@ -18,9 +18,9 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub use self::cluster::{
-    ApproveArguments, ClusterCommand, ForgetArguments, NamedSync, NamedSyncs, OverviewForm,
-    PlaceArguments, RefreshArguments, RevokeArguments, RollbackArguments, StatusArguments,
-    UnpinArguments, WaitArguments,
+    ApproveArguments, ClusterCommand, ExplainArguments, ForgetArguments, NamedSync, NamedSyncs,
+    OverviewForm, PlaceArguments, RefreshArguments, RevokeArguments, RollbackArguments,
+    StatusArguments, UnpinArguments, WaitArguments, WhereArguments,
 };
 pub use self::content::{EnvArguments, EnvForm, ExecArguments, RenderArguments};
 pub use self::doctor::DoctorArguments;
@@ -207,7 +207,9 @@ fn with_examples_of_the_plugin(verb: clap::Command) -> clap::Command {
 
 /// The whole command, for what is generated from it.
 pub(crate) fn definition() -> clap::Command {
+    // Help ends up in logs; that a variable may stand for a flag is help, what it holds is not.
     Arguments::command()
+        .mut_subcommands(|verb| verb.mut_args(|argument| argument.hide_env_values(true)))
 }
 
 #[cfg(test)]

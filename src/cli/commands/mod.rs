@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod completions;
 pub mod crd;
 pub mod doctor;
+pub mod documents;
 pub mod env;
 pub mod exec;
 pub mod plan;

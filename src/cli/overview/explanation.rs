@@ -274,7 +274,7 @@ fn meaning(kind: &str) -> &'static str {
 }
 
 /// How long ago, in the largest unit that fits.
-fn age(then: Timestamp, now: Timestamp) -> String {
+pub(super) fn age(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.duration_since(then).max(SignedDuration::ZERO).as_secs();
     match seconds {
         0..120 => format!("{seconds}s"),

@@ -18,28 +18,41 @@ pub fn table(syncs: &[SyncObject], namespaces: bool, style: Style) -> String {
         "TARGETS",
         "REVISION",
     ];
-    let mut rows = vec![head.map(str::to_owned)];
-    rows.extend(syncs.iter().map(row));
-    let widths: Vec<usize> = (0..head.len())
-        .map(|column| {
-            let lengths = rows.iter().filter_map(|row| row.get(column));
-            lengths.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        })
-        .collect();
+    let rows = syncs
+        .iter()
+        .map(|sync| (State::of(sync).tone(), row(sync).to_vec()));
+    let mut page = aligned(&head, rows.collect(), usize::from(!namespaces), style);
+    page.push_str(&waiting(syncs, namespaces));
+    page
+}
+
+/// The column of the state.
+const STATE: usize = 2;
+
+/// Rows below a head, each column as wide as its widest cell. Columns before `first` are left out; the state is painted.
+pub(super) fn aligned(
+    head: &[&str],
+    rows: Vec<(Tone, Vec<String>)>,
+    first: usize,
+    style: Style,
+) -> String {
+    let head: Vec<String> = head.iter().map(|&word| word.to_owned()).collect();
+    let columns = head.len();
+    let mut all = vec![(Tone::Strong, head)];
+    all.extend(rows);
+    let width = |column: usize| {
+        let cells = all.iter().filter_map(|(_, row)| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut page = String::new();
-    for (index, row) in rows.iter().enumerate() {
-        let tone = index
-            .checked_sub(1)
-            .and_then(|at| syncs.get(at))
-            .map_or(Tone::Strong, |sync| State::of(sync).tone());
-        let cells = row.iter().zip(&widths).enumerate();
-        let cells = cells.filter(|(column, _)| namespaces || *column > 0);
+    for (index, (tone, row)) in all.iter().enumerate() {
+        let cells = row.iter().zip(&widths).enumerate().skip(first);
         let line: Vec<String> = cells
             .map(|(column, (cell, width))| {
                 let padded = format!("{cell:width$}");
-                let painted = index == 0 || column == STATE;
-                if painted {
-                    style.paint(tone, &padded)
+                if index == 0 || column == STATE {
+                    style.paint(*tone, &padded)
                 } else {
                     padded
                 }
@@ -48,12 +61,8 @@ pub fn table(syncs: &[SyncObject], namespaces: bool, style: Style) -> String {
         page.push_str(line.join("  ").trim_end());
         page.push('\n');
     }
-    page.push_str(&waiting(syncs, namespaces));
     page
 }
-
-/// The column of the state.
-const STATE: usize = 2;
 
 fn row(sync: &SyncObject) -> [String; 6] {
     let or_nothing = |text: &Option<String>| text.as_deref().map_or(NOTHING.to_owned(), plain);

@@ -3,6 +3,7 @@
 mod cluster;
 mod doctor;
 mod key;
+mod overview;
 mod records;
 mod store;
 mod world;
@@ -29,6 +30,7 @@ use penstock_observability::panics::hide_panic_payloads;
 use tokio::runtime::Builder;
 
 pub(crate) use self::doctor::doctor;
+pub(crate) use self::overview::overview;
 pub(crate) use self::store::store;
 use self::world::World;
 

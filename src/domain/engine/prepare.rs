@@ -43,6 +43,17 @@ impl Prepared {
         })
     }
 
+    /// What the record says; none when it cannot be used. Where there is no record yet, it says nothing.
+    pub fn record(&self) -> Option<&RecordState> {
+        self.loaded.as_ref().map(|loaded| &loaded.state)
+    }
+
+    /// Whether there is a record that can be used.
+    pub fn is_recorded(&self) -> bool {
+        let loaded = self.loaded.as_ref();
+        loaded.is_some_and(|loaded| loaded.version.is_some()) && !self.is_sealed_elsewhere()
+    }
+
     /// The plan; none when there is no content, or the record cannot be used.
     pub fn plan(&self) -> Option<&Plan> {
         self.plan.as_ref()
@@ -73,6 +84,11 @@ impl Prepared {
     /// Whether a candidate was rejected that the record does not know of yet.
     pub fn rejects(&self) -> bool {
         self.rejection.is_some()
+    }
+
+    /// That rejection.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        self.rejection.as_ref()
     }
 
     /// Targets that could not be looked at.
