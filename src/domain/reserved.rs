@@ -48,6 +48,22 @@ pub const STAMPED_BY_ANNOTATION: &str = "penstock.dev/stamped-by";
 /// Annotation on a SecretSync that is stamped: the labels and annotations that the template gave it, as JSON, so
 /// that those which the template drops can be taken away.
 pub const STAMPED_METADATA_ANNOTATION: &str = "penstock.dev/stamped-metadata";
+/// Label on whatever a trial makes: names the SecretSync, as a digest.
+pub const CANARY_LABEL: &str = "penstock.dev/canary";
+/// Label on whatever a trial makes: the revision that is tried.
+pub const CANARY_REVISION_LABEL: &str = "penstock.dev/canary-revision";
+/// Label on whatever a trial makes: what it is there for.
+pub const CANARY_ROLE_LABEL: &str = "penstock.dev/canary-role";
+/// Annotation on the Deployment or Job of a trial: a digest of what it was made as.
+pub const CANARY_MADE_AS_ANNOTATION: &str = "penstock.dev/canary-made-as";
+/// Annotation on a workload: what a canary of it overrides, as JSON.
+pub const CANARY_PATCH_ANNOTATION: &str = "penstock.dev/canary-patch";
+/// Annotation on a CronJob: the SecretSyncs, by name and separated by commas, whose trials may run it.
+pub const ALLOW_RUN_ANNOTATION: &str = "penstock.dev/allow-run";
+/// Readiness gate of a canary that keeps its labels: it never comes true, so that no Service sends traffic.
+pub const CANARY_GATE: &str = "penstock.dev/canary";
+/// Variable that each container of a canary has, with the value [`TRUE`].
+pub const CANARY_VARIABLE: &str = "PENSTOCK_CANARY";
 /// Finalizer on a SecretSync whose targets must be cleaned when it goes.
 pub const CLEANUP_FINALIZER: &str = "penstock.dev/cleanup";
 
@@ -58,6 +74,8 @@ pub const INSTALLATION_KEY_NAME: &str = "penstock-installation-key";
 const RECORD_PREFIX: &str = "penstock-record";
 /// What candidate objects of canaries start with.
 pub const CANDIDATE_PREFIX: &str = "penstock-candidate-";
+/// What Deployments and Jobs of canaries start with.
+pub const CANARY_PREFIX: &str = "penstock-canary-";
 
 /// What every field manager of ours at a target starts with.
 pub const FIELD_MANAGER_PREFIX: &str = "penstock-";

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{Quota, StoreLimits, StoreObject};
+use rustls::ClientConfig;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -21,7 +22,7 @@ use super::MAX_BODY_BYTES;
 use super::ambient::Ambient;
 use super::budget::{BudgetShare, ByteBudget, Place, SMALL_BODY_BYTES};
 use super::egress::{EgressPolicy, Origin, Transport};
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, ParseAddress};
 use super::error::{OpenClient, SendRequest};
 use super::limits::Gate;
 use super::resolve::{GuardedResolver, Lookup, ResolveHost, SystemLookup};
@@ -145,9 +146,30 @@ impl HttpLayer {
         self.client_under(policy, settings)
     }
 
+    /// A client for one pod of a canary, at the address that its node says it has; `settings.address` is a URL of that
+    /// address. Its certificate is not verified.
+    pub fn pod_client(
+        &self,
+        pod: IpAddr,
+        settings: &ClientSettings<'_>,
+    ) -> Result<HttpClient, OpenClient> {
+        let policy = EgressPolicy::pod(pod, &self.allowed)
+            .map_err(|refusal| OpenClient::Address(ParseAddress::Refused(refusal)))?;
+        let config = tls::trusts_anybody().map_err(OpenClient::Tls)?;
+        self.client_with((policy, Some(config)), settings)
+    }
+
     pub(super) fn client_under(
         &self,
         policy: EgressPolicy,
+        settings: &ClientSettings<'_>,
+    ) -> Result<HttpClient, OpenClient> {
+        self.client_with((policy, None), settings)
+    }
+
+    fn client_with(
+        &self,
+        (policy, tls): (EgressPolicy, Option<ClientConfig>),
         settings: &ClientSettings<'_>,
     ) -> Result<HttpClient, OpenClient> {
         let endpoint = Endpoint::parse(settings.address, &policy).map_err(OpenClient::Address)?;
@@ -171,9 +193,10 @@ impl HttpLayer {
             .connect_timeout(CONNECT_TIMEOUT.min(settings.limits.timeout))
             .timeout(settings.limits.timeout)
             .pool_idle_timeout(IDLE_TIMEOUT);
-        let mut config = match endpoint.transport() {
-            Transport::Tls => tls::client_config(settings.tls, &self.system),
-            Transport::Plain => tls::trusts_nobody(),
+        let mut config = match (endpoint.transport(), tls) {
+            (Transport::Tls, Some(config)) => Ok(config),
+            (Transport::Tls, None) => tls::client_config(settings.tls, &self.system),
+            (Transport::Plain, _) => tls::trusts_nobody(),
         }
         .map_err(OpenClient::Tls)?;
         // Under HTTP/2 the host of the URL is all the server sees; under HTTP/1.1 the `Host` header can

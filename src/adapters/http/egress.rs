@@ -118,6 +118,32 @@ impl EgressPolicy {
         }
     }
 
+    /// The policy of a client for one pod, at the address that its node says it has: that one, and no other. What no
+    /// pod can have stays closed, unless the administrator lists it.
+    pub(super) fn pod(address: IpAddr, allowed: &[IpNet]) -> Result<Self, Refusal> {
+        let faces = faces(address);
+        if faces.iter().any(|face| is_metadata(*face)) && !names_exactly(allowed, &faces) {
+            return Err(Refusal::Metadata);
+        }
+        let refusal = faces
+            .iter()
+            .find_map(|face| special(*face))
+            .filter(|refusal| {
+                matches!(
+                    refusal,
+                    Refusal::Loopback
+                        | Refusal::LinkLocal
+                        | Refusal::Multicast
+                        | Refusal::Unspecified
+                        | Refusal::Tunnel
+                )
+            });
+        match refusal {
+            Some(refusal) if !lists(allowed, &faces) => Err(refusal),
+            _ => Ok(Self::only(address)),
+        }
+    }
+
     /// Whether a connection to `address` may be made.
     ///
     /// Metadata services stay closed to everybody, under a listed range too: only an entry that names
@@ -302,6 +328,39 @@ fn special_v6(address: Ipv6Addr) -> Option<Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_has_an_address_that_a_pod_can_have_and_only_that_one() {
+        let pod = |text: &str, allowed: &[&str]| {
+            let allowed: Vec<IpNet> = allowed.iter().map(|range| range.parse().unwrap()).collect();
+            EgressPolicy::pod(text.parse().unwrap(), &allowed)
+        };
+        for good in [
+            "10.244.0.7",
+            "192.168.1.1",
+            "100.64.3.4",
+            "fd00::7",
+            "1.1.1.1",
+        ] {
+            let policy = pod(good, &[]).unwrap();
+            let permits = |text: &str| policy.permits(text.parse().unwrap(), Transport::Plain);
+            assert_eq!(permits(good), Ok(()));
+            assert_eq!(permits("10.244.0.8"), Err(Refusal::Other));
+        }
+        for (bad, refusal) in [
+            ("169.254.169.254", Refusal::Metadata),
+            ("fd00:ec2::254", Refusal::Metadata),
+            ("127.0.0.1", Refusal::Loopback),
+            ("::1", Refusal::Loopback),
+            ("169.254.1.1", Refusal::LinkLocal),
+            ("0.0.0.0", Refusal::Unspecified),
+            ("224.0.0.1", Refusal::Multicast),
+        ] {
+            assert_eq!(pod(bad, &[]).unwrap_err(), refusal, "{bad}");
+        }
+        assert!(pod("127.0.0.1", &["127.0.0.0/8"]).is_ok());
+        assert!(pod("169.254.169.254", &["169.254.0.0/16"]).is_err());
+    }
 
     fn policy(origin: Origin, allowed: &[&str]) -> EgressPolicy {
         let allowed = allowed.iter().map(|range| range.parse().unwrap()).collect();

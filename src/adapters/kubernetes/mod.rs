@@ -6,6 +6,7 @@
 
 mod api_server;
 mod audience;
+mod canaries;
 mod facts;
 mod failure;
 pub mod installation_key;
@@ -14,11 +15,13 @@ mod object;
 mod readers;
 mod records;
 mod request;
+mod served;
 mod sync_objects;
 mod targets;
 mod workloads;
 
 pub use api_server::{ApiServer, ApiServerLimits, Permit};
+pub use canaries::KubernetesCanaries;
 pub use facts::KubernetesFacts;
 pub use readers::KubernetesReaders;
 pub use records::{KubernetesRecords, MAX_INLINE_BYTES};

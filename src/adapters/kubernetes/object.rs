@@ -14,6 +14,8 @@ use penstock_domain::secret::SecretValue;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::request::Resource;
+
 /// The part of `ObjectMeta` that matters.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -22,6 +24,7 @@ pub(super) struct Metadata {
     pub(super) uid: String,
     pub(super) resource_version: String,
     pub(super) generation: i64,
+    pub(super) creation_timestamp: Option<Timestamp>,
     pub(super) deletion_timestamp: Option<String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) annotations: BTreeMap<String, String>,
@@ -212,6 +215,33 @@ impl Visitor<'_> for BinaryVisitor {
             .map(|bytes| Binary(SecretValue::new(bytes)))
             .map_err(|_| E::custom("not base64"))
     }
+}
+
+/// A value on its way to the API server.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Encoded {
+    Binary(Binary),
+    Text(Text),
+}
+
+/// `data` and `binaryData`. A ConfigMap takes text as it is, and everything else as base64 elsewhere.
+pub(super) fn encode(
+    resource: Resource,
+    content: &BTreeMap<Key, SecretValue>,
+) -> (BTreeMap<&str, Encoded>, BTreeMap<&str, Encoded>) {
+    let (mut data, mut binary_data) = (BTreeMap::new(), BTreeMap::new());
+    for (key, value) in content {
+        let (key, value) = (key.as_str(), value.clone());
+        if resource == Resource::Secret {
+            data.insert(key, Encoded::Binary(Binary(value)));
+        } else if value.expose_text().is_some() {
+            data.insert(key, Encoded::Text(Text(value)));
+        } else {
+            binary_data.insert(key, Encoded::Binary(Binary(value)));
+        }
+    }
+    (data, binary_data)
 }
 
 #[cfg(test)]

@@ -81,6 +81,9 @@ impl KubernetesReaders {
         address: Address<'_>,
         subject: &str,
     ) -> Result<Option<ConfigMap>, Fault> {
+        if is_reserved_object(address.name) {
+            return Err(reserved(subject));
+        }
         let found = self.api.find::<ConfigMap>(&Call::get(address)).await;
         found.map_err(|failure| failure.fault(subject))
     }

@@ -20,6 +20,11 @@ pub(super) enum Resource {
     DaemonSet,
     ReplicaSet,
     Rollout,
+    Job,
+    CronJob,
+    PersistentVolumeClaim,
+    /// A Canary of Flagger's, which controls a workload.
+    FlaggerCanary,
     SecretSync,
     Event,
     Lease,
@@ -37,9 +42,12 @@ impl Resource {
     /// Group and version, as they stand in `apiVersion`.
     pub(super) fn api_version(self) -> &'static str {
         match self {
-            Self::Secret | Self::ConfigMap | Self::ServiceAccount | Self::Pod | Self::Discovery => {
-                "v1"
-            }
+            Self::Secret
+            | Self::ConfigMap
+            | Self::ServiceAccount
+            | Self::Pod
+            | Self::PersistentVolumeClaim
+            | Self::Discovery => "v1",
             Self::ServiceAccountToken | Self::SelfReview => "authentication.k8s.io/v1",
             Self::SecretSync => "penstock.dev/v1alpha1",
             Self::Event => "events.k8s.io/v1",
@@ -48,6 +56,8 @@ impl Resource {
             Self::AccessReview => "authorization.k8s.io/v1",
             Self::Deployment | Self::StatefulSet | Self::DaemonSet | Self::ReplicaSet => "apps/v1",
             Self::Rollout => "argoproj.io/v1alpha1",
+            Self::Job | Self::CronJob => "batch/v1",
+            Self::FlaggerCanary => "flagger.app/v1beta1",
         }
     }
 
@@ -64,6 +74,10 @@ impl Resource {
             Self::DaemonSet => "daemonsets",
             Self::ReplicaSet => "replicasets",
             Self::Rollout => "rollouts",
+            Self::Job => "jobs",
+            Self::CronJob => "cronjobs",
+            Self::PersistentVolumeClaim => "persistentvolumeclaims",
+            Self::FlaggerCanary => "canaries",
             Self::SecretSync => "secretsyncs",
             Self::Event => "events",
             Self::Lease => "leases",
@@ -87,6 +101,10 @@ impl Resource {
             Self::DaemonSet => "DaemonSet",
             Self::ReplicaSet => "ReplicaSet",
             Self::Rollout => "Rollout",
+            Self::Job => "Job",
+            Self::CronJob => "CronJob",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::FlaggerCanary => "Canary",
             Self::SecretSync => "SecretSync",
             Self::Event => "Event",
             Self::Lease => "Lease",
@@ -102,6 +120,7 @@ impl Resource {
             Self::Secret
             | Self::ConfigMap
             | Self::Pod
+            | Self::PersistentVolumeClaim
             | Self::ServiceAccount
             | Self::ServiceAccountToken
             | Self::Discovery => "/api/v1",
@@ -109,6 +128,8 @@ impl Resource {
                 "/apis/apps/v1"
             }
             Self::Rollout => "/apis/argoproj.io/v1alpha1",
+            Self::Job | Self::CronJob => "/apis/batch/v1",
+            Self::FlaggerCanary => "/apis/flagger.app/v1beta1",
             Self::SecretSync => "/apis/penstock.dev/v1alpha1",
             Self::Event => "/apis/events.k8s.io/v1",
             Self::Lease => "/apis/coordination.k8s.io/v1",

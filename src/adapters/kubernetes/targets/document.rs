@@ -10,8 +10,7 @@ use serde::Serialize;
 
 use super::place::Place;
 use super::stored::Stored;
-use crate::kubernetes::object::{Binary, Text};
-use crate::kubernetes::request::Resource;
+use crate::kubernetes::object::{Encoded, encode};
 
 /// A resourceVersion that no object has: versions are etcd revisions, and the first write makes 2. An apply
 /// that carries it creates a missing object and conflicts with every existing one.
@@ -46,13 +45,6 @@ struct DocumentMetadata<'a> {
     labels: BTreeMap<&'a str, &'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<&'a str, &'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Encoded {
-    Binary(Binary),
-    Text(Text),
 }
 
 impl<'a> Document<'a> {
@@ -128,23 +120,4 @@ fn texts(map: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
     map.iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect()
-}
-
-/// `data` and `binaryData`. A ConfigMap takes text as it is, and everything else as base64 elsewhere.
-fn encode(
-    resource: Resource,
-    content: &BTreeMap<Key, SecretValue>,
-) -> (BTreeMap<&str, Encoded>, BTreeMap<&str, Encoded>) {
-    let (mut data, mut binary_data) = (BTreeMap::new(), BTreeMap::new());
-    for (key, value) in content {
-        let (key, value) = (key.as_str(), value.clone());
-        if resource == Resource::Secret {
-            data.insert(key, Encoded::Binary(Binary(value)));
-        } else if value.expose_text().is_some() {
-            data.insert(key, Encoded::Text(Text(value)));
-        } else {
-            binary_data.insert(key, Encoded::Binary(Binary(value)));
-        }
-    }
-    (data, binary_data)
 }

@@ -4,10 +4,9 @@
 //! the cluster serves them and the operator may read them; one that takes its template from a Deployment
 //! (`workloadRef`) is left out, because that Deployment is seen and marking it restarts the Rollout.
 
-mod argo;
 mod object;
 mod pods;
-mod view;
+pub(super) mod view;
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
@@ -24,7 +23,7 @@ use super::failure::{Cause, Failure, Field, Refusal};
 use super::listing::Listing;
 use super::object::MetadataOnly;
 use super::request::{Address, Call, Resource};
-use argo::ArgoRollouts;
+use super::served::Served;
 use object::Workload;
 
 /// The kinds that every cluster serves.
@@ -42,14 +41,14 @@ const BUILT_IN: [WorkloadKind; 3] = [
 #[derive(Clone)]
 pub struct KubernetesWorkloads {
     api: ApiServer,
-    argo: ArgoRollouts,
+    argo: Served,
 }
 
 impl KubernetesWorkloads {
     /// Workloads behind this API server.
     pub fn new(api: ApiServer) -> Self {
         Self {
-            argo: ArgoRollouts::new(api.clone()),
+            argo: Served::new(api.clone(), Resource::Rollout),
             api,
         }
     }
@@ -186,7 +185,7 @@ fn is_forbidden(failure: &Failure) -> bool {
     failure.cause == Cause::Refused(Refusal::Forbidden)
 }
 
-fn resource(kind: WorkloadKind) -> Resource {
+pub(super) fn resource(kind: WorkloadKind) -> Resource {
     match kind {
         WorkloadKind::Deployment => Resource::Deployment,
         WorkloadKind::StatefulSet => Resource::StatefulSet,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::core::Selector;
 use penstock_domain::fault::{Fault, FaultClass};
 use penstock_domain::names::{NamespaceName, ObjectName};
-use penstock_domain::reserved::{MARKER_FIELD_MANAGER, is_reserved_metadata};
+use penstock_domain::reserved::{CANARY_LABEL, MARKER_FIELD_MANAGER, is_reserved_metadata};
 use penstock_domain::sync::WorkloadKind;
 use penstock_domain::workload::{WorkloadId, WorkloadView, uses};
 
@@ -24,8 +24,8 @@ const KUBERNETES_CONTROLLERS: &str = "kube-controller-manager";
 const RELOADER: &str = "reloader.stakater.com";
 
 impl Workload {
-    /// The view; none when it is no business of ours: it is being deleted, or takes its pod template from
-    /// another workload. The error is what could not be understood.
+    /// The view; none when it is no business of ours: it is being deleted, takes its pod template from another
+    /// workload, or is a canary of ours. The error is what could not be understood.
     pub(super) fn view(
         self,
         kind: WorkloadKind,
@@ -36,7 +36,8 @@ impl Workload {
             spec,
             status,
         } = self;
-        if metadata.deletion_timestamp.is_some() || spec.workload_ref.is_some() {
+        let ours = metadata.labels.contains_key(CANARY_LABEL);
+        if ours || metadata.deletion_timestamp.is_some() || spec.workload_ref.is_some() {
             return Ok(None);
         }
         let name = ObjectName::new(metadata.name.clone()).map_err(|_| "its name")?;
@@ -161,7 +162,7 @@ fn manager_name(text: &str) -> Option<String> {
 }
 
 /// A reason of somebody else's, if it is a word as reasons are: nothing else goes into our messages.
-pub(super) fn word(text: &str) -> Option<String> {
+pub(in crate::kubernetes) fn word(text: &str) -> Option<String> {
     let good = !text.is_empty()
         && text.len() <= MAX_WORD
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollout_with_the_template_of_a_deployment_and_a_dying_workload_are_left_out() {
+    fn a_rollout_with_the_template_of_a_deployment_a_dying_workload_and_a_canary_are_left_out() {
         let reference = json!({"workloadRef": {"kind": "Deployment", "name": "x"}});
         assert_eq!(
             view(WorkloadKind::Rollout, object(&reference, &json!({}))),
@@ -300,6 +301,9 @@ mod tests {
         let mut dying = object(&json!({}), &json!({}));
         dying["metadata"]["deletionTimestamp"] = json!("2026-11-22T10:00:00Z");
         assert_eq!(view(WorkloadKind::Deployment, dying), None);
+        let mut canary = object(&json!({}), &json!({}));
+        canary["metadata"]["labels"] = json!({"penstock.dev/canary": "00ff"});
+        assert_eq!(view(WorkloadKind::Deployment, canary), None);
     }
 
     #[test]

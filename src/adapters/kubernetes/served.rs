@@ -1,4 +1,4 @@
-//! Whether this cluster serves Argo Rollouts.
+//! Whether this cluster serves a kind that somebody may have installed: Argo Rollouts, Canaries of Flagger.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,17 +8,18 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::kubernetes::api_server::ApiServer;
-use crate::kubernetes::request::{Call, Resource};
+use super::api_server::ApiServer;
+use super::request::{Call, Resource};
 
 /// How long an answer is believed: a definition that is installed later is seen after this long.
 const BELIEVED_FOR: Duration = Duration::from_mins(5);
 
-/// Looks once in a while whether Rollouts are served. It asks what there is, and does not try: the bare 404
+/// Looks once in a while whether a kind is served. It asks what there is, and does not try: the bare 404
 /// of a missing definition looks like that of a broken proxy.
 #[derive(Clone)]
-pub(super) struct ArgoRollouts {
+pub(super) struct Served {
     api: ApiServer,
+    resource: Resource,
     known: Arc<Mutex<Option<Known>>>,
 }
 
@@ -53,15 +54,16 @@ struct ServedResource {
     name: String,
 }
 
-impl ArgoRollouts {
-    pub(super) fn new(api: ApiServer) -> Self {
+impl Served {
+    pub(super) fn new(api: ApiServer, resource: Resource) -> Self {
         Self {
             api,
+            resource,
             known: Arc::default(),
         }
     }
 
-    /// Whether Rollouts are served. Callers that ask at the same time share one look.
+    /// Whether the kind is served. Callers that ask at the same time share one look.
     pub(super) async fn served(&self) -> Result<bool, Fault> {
         let mut known = self.known.lock().await;
         if let Some(known) = known.as_ref().filter(|known| Instant::now() < known.until) {
@@ -76,8 +78,8 @@ impl ArgoRollouts {
     }
 
     async fn look(&self) -> Result<bool, Fault> {
-        let subject = "Argo Rollouts";
-        let wanted = Resource::Rollout.api_version();
+        let wanted = self.resource.api_version();
+        let subject = wanted;
         let groups = self.api.call::<GroupList>(&Call::discover("/apis")).await;
         let groups = groups.map_err(|failure| failure.fault(subject))?;
         let mut versions = groups.groups.iter().flat_map(|group| &group.versions);
@@ -88,6 +90,6 @@ impl ArgoRollouts {
         let resources = self.api.call::<ResourceList>(&call).await;
         let resources = resources.map_err(|failure| failure.fault(subject))?;
         let mut names = resources.resources.iter().map(|resource| &resource.name);
-        Ok(names.any(|name| name == Resource::Rollout.plural()))
+        Ok(names.any(|name| name == self.resource.plural()))
     }
 }
