@@ -10,8 +10,8 @@ use penstock_adapters::http::ambient::Ambient;
 use penstock_adapters::http::client::HttpLayer;
 use penstock_adapters::kubernetes::installation_key;
 use penstock_adapters::kubernetes::{
-    ApiServer, ApiServerLimits, KubernetesReaders, KubernetesRecords, KubernetesTargets,
-    KubernetesWorkloads,
+    ApiServer, ApiServerLimits, KubernetesCanaries, KubernetesReaders, KubernetesRecords,
+    KubernetesTargets, KubernetesWorkloads,
 };
 use penstock_adapters::no_canaries::NoCanaries;
 use penstock_adapters::providers::Reached;
@@ -29,7 +29,7 @@ use penstock_controller::{
 use penstock_domain::fault::Fault;
 use penstock_domain::keys::InstallationKey;
 use penstock_domain::names::{NameError, NamespaceName};
-use penstock_domain::ports::Ports;
+use penstock_domain::ports::{Canaries, Ports};
 use penstock_domain::sync::StoreReference;
 use penstock_observability::admin::AdminServer;
 use penstock_observability::audit::{AuditTrail, OpenAudit};
@@ -230,6 +230,13 @@ fn adapters(
         HttpLayer::new(arguments.egress_allow.clone())
             .with_ambient(Ambient::of_process(std::env::vars_os())),
     );
+    let canaries: Arc<dyn Canaries> = if arguments.canaries {
+        let credentials = Arc::clone(&readers) as _;
+        let canaries = KubernetesCanaries::new(api.clone(), Arc::clone(&http), credentials);
+        Arc::new(canaries)
+    } else {
+        Arc::new(NoCanaries)
+    };
     let registry = Arc::new(Registry::new(Reached {
         http: Arc::clone(&http),
         catalog: Arc::clone(&process.world) as _,
@@ -242,7 +249,7 @@ fn adapters(
         records: Arc::new(KubernetesRecords::new(api.clone())),
         workloads: Arc::new(KubernetesWorkloads::new(api.clone())),
         validators: Arc::new(NetworkValidators::new(http)),
-        canaries: Arc::new(NoCanaries),
+        canaries,
         clock: Arc::new(SystemClock),
         fence: Arc::clone(&process.fence) as _,
         audit,

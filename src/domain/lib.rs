@@ -122,6 +122,16 @@
 //!   lie in, unless the source says that they count as deleted (`unusable: leaveOut`).
 //! * *Stores without folders have a separator in names* (`shop--DB_URL`), and a name has one path however it is
 //!   written, so that what an `allow` entry holds is decided by what is read.
+//! * *A canary is named by sync and revision, and made as its workload is now.* A template that changes, a spec that
+//!   gives another content, a hand on the canary: each begins the trial anew. What a canary overrides, and which
+//!   CronJob may be run, the workload and the CronJob say themselves.
+//! * *A canary that uses none of the targets is refused*: it would pass whatever the values are.
+//! * *The deadline of a canary runs from its first container*, not from when a node took it: images and volumes are the
+//!   cluster's. A file that the revision lacks is told at once, because a kubelet would wait for it for ever.
+//! * *`app.kubernetes.io/instance` is no tracking on a pod*: Argo CD tracks by it only what nobody owns, and with
+//!   `labels: keep` NetworkPolicies of Helm charts select by it. The Deployment of a canary has our labels alone.
+//! * *Rollouts of Argo with a template of their own are cloned, those of Flagger and with `workloadRef` refused*, until
+//!   they can be handed over.
 //! * *A lost record is rebuilt from what is provably ours*: our owner tag, or the uid in status. Keys that are
 //!   not in the content are then nobody's and stay.
 

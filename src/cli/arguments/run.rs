@@ -33,6 +33,16 @@ pub struct RunArguments {
     /// commas. Loopback, link-local, private and cluster addresses are refused unless they are in here.
     #[arg(long, env = "PENSTOCK_EGRESS_ALLOW", value_name = "CIDR", value_delimiter = ',', value_parser = addresses)]
     pub egress_allow: Vec<IpNet>,
+    /// Whether revisions may be tried on canaries (`spec.rollout.strategy.canary`), which takes the right to make
+    /// Deployments and Jobs.
+    #[arg(
+        long,
+        env = "PENSTOCK_CANARIES",
+        value_name = "BOOL",
+        default_value_t = false,
+        action = clap::ArgAction::Set
+    )]
+    pub canaries: bool,
     /// Objects that are worked on at once.
     #[arg(
         long,

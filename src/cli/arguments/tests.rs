@@ -29,6 +29,7 @@ fn without_flags_the_operator_serves_its_own_namespace() {
     assert!(run.scope.namespaces.is_empty() && !run.scope.all_namespaces);
     assert!(run.scope.cluster_stores && run.election.leader_election);
     assert!(!run.scope.cluster_syncs);
+    assert!(!run.canaries);
     assert_eq!(run.election.lease_duration, Duration::from_secs(15));
     assert_eq!(run.observability.listen.port(), 8080);
     assert!(run.egress_allow.is_empty());

@@ -1,5 +1,6 @@
 //! The chart: what it renders, which rights it gives and withholds, what its policies refuse.
 
+mod canaries;
 mod policies;
 mod rendering;
 mod rights;

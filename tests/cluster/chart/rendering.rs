@@ -23,6 +23,7 @@ fn everything() -> Value {
         "podLabels": {"c": "d"},
         "serviceMonitor": {"create": true},
         "hooks": {"enabled": true, "annotations": {"e": "f"}},
+        "canaries": {"enabled": true},
         "networkPolicy": {
             "create": true,
             "hooksFrom": [{"namespaceSelector": {}}],
@@ -67,6 +68,7 @@ async fn values_that_mean_nothing_are_refused() -> Outcome {
         json!({"serviceAccountTokens": [{"namespace": "a", "names": []}]}),
         json!({"admissionPolicies": {"everything": false}}),
         json!({"hooks": {"port": 8081}}),
+        json!({"canaries": true}),
     ] {
         let rendered = chart(testbed).render(&release("x", values.clone())).await;
         assert!(
@@ -263,6 +265,40 @@ async fn stamping_adds_the_right_to_make_syncs_and_nothing_else() -> Outcome {
 }
 
 #[tokio::test]
+async fn canaries_add_these_rights_and_nothing_else() -> Outcome {
+    let on = json!({"enabled": true});
+    for wide in [false, true] {
+        let (values, place) = if wide {
+            (json!({"clusterWide": true}), "*")
+        } else {
+            (json!({"namespaces": ["prod"]}), "prod")
+        };
+        let Some(without) = rendered(values.clone()).await? else {
+            return Ok(());
+        };
+        let mut values = values;
+        values["canaries"] = on.clone();
+        let Some(with) = rendered(values).await? else {
+            return Ok(());
+        };
+        let mut wanted = rights(&without);
+        wanted.extend(
+            [
+                "/persistentvolumeclaims: get",
+                "apps/deployments: create,delete",
+                "batch/cronjobs: get",
+                "batch/jobs: get,list,create,delete",
+                "flagger.app/canaries: list",
+            ]
+            .map(|right| format!("{place} {right}")),
+        );
+        wanted.sort();
+        assert_eq!(rights(&with), wanted);
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_switched_off_leaves_no_right_behind() -> Outcome {
     let values = json!({
         "clusterStores": {"enabled": false, "readable": [{"namespace": "b", "secrets": ["x"]}]},
@@ -388,7 +424,8 @@ async fn every_variable_of_the_container_is_one_that_the_operator_takes() -> Out
         .output()
         .await?;
     let help = String::from_utf8(help.stdout)?;
-    for values in [values, all, stamping()] {
+    let canaries = json!({"canaries": {"enabled": true}});
+    for values in [values, all, stamping(), canaries] {
         let Some(objects) = rendered(values).await? else {
             return Ok(());
         };
