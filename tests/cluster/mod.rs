@@ -4,6 +4,7 @@
 //! vault path of its own keep it apart from the others, which run at the same time.
 
 mod api;
+mod canary;
 mod chart;
 mod kubernetes;
 mod operator;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use kube::Client;
 use penstock_testbed::{
-    ApiProxy, Chart, ControlPlane, ControlPlaneOptions, Endpoint, Failure, Gate, Installed,
-    Namespace, Operator, Release, Testbed, VaultClient,
+    ApiProxy, Chart, ControlPlane, ControlPlaneOptions, Endpoint, Failure, FakeKubelet, Gate,
+    Installed, Namespace, Operator, Release, Testbed, VaultClient,
 };
 use serde_json::{Value, json};
 
@@ -24,6 +24,8 @@ const TOKEN: &str = "vault-token";
 
 /// What stays of a stage when a case ends: nothing in it belongs to the runtime of one test.
 pub(super) struct Place {
+    /// The kubelet of a control plane of its own, if it wants one.
+    pub(super) _kubelet: Option<FakeKubelet>,
     /// A control plane of its own, if it has one.
     pub(super) own_plane: Option<ControlPlane>,
     /// The namespace that the operator serves.
@@ -94,6 +96,10 @@ impl Stage {
     async fn prepare(testbed: &'static Testbed, setup: Setup) -> Result<Self, Failure> {
         let own_plane = own_plane(testbed, &setup).await?;
         let plane = plane(testbed, own_plane.as_ref());
+        let kubelet = match setup.fake_kubelet {
+            true => Some(FakeKubelet::start(plane).await?),
+            false => None,
+        };
         let admin = plane.client().await?;
         let operator_namespace = Namespace::create(&admin, "operator").await?;
         let namespace = Namespace::create(&admin, "stage").await?;
@@ -124,6 +130,7 @@ impl Stage {
             .map_or(testbed.openbao.address(), Gate::address);
         let vault_token = open_store(testbed, &namespace, &address).await?;
         let prepared = Place {
+            _kubelet: kubelet,
             own_plane,
             namespace: namespace.name().to_owned(),
             operator_namespace: operator_namespace.name().to_owned(),
@@ -188,7 +195,10 @@ async fn own_plane(testbed: &Testbed, setup: &Setup) -> Result<Option<ControlPla
         client_with_definitions().await?;
         return Ok(None);
     }
-    let options = ControlPlaneOptions::default();
+    let options = match setup.fake_kubelet {
+        true => ControlPlaneOptions { nodes: 0 },
+        false => ControlPlaneOptions::default(),
+    };
     let plane = Box::pin(ControlPlane::start(
         &testbed.keeper,
         &testbed.tools,

@@ -18,6 +18,7 @@ pub(in crate::cluster) struct Setup {
     pub(super) proxied: bool,
     pub(super) gated: bool,
     pub(super) own_control_plane: bool,
+    pub(super) fake_kubelet: bool,
     pub(super) values: Value,
     pub(super) arguments: Vec<String>,
 }
@@ -29,6 +30,7 @@ impl Setup {
             proxied: false,
             gated: false,
             own_control_plane: false,
+            fake_kubelet: false,
             values: json!({}),
             arguments: Vec::new(),
         }
@@ -53,6 +55,16 @@ impl Setup {
     pub(in crate::cluster) fn own_control_plane(mut self) -> Self {
         self.own_control_plane = true;
         self
+    }
+
+    /// A control plane of its own whose pods live by the values that they are given: see [`FakeKubelet`].
+    ///
+    /// [`FakeKubelet`]: penstock_testbed::FakeKubelet
+    #[must_use]
+    #[expect(dead_code, reason = "for the stories of rollouts")]
+    pub(in crate::cluster) fn fake_kubelet(mut self) -> Self {
+        self.fake_kubelet = true;
+        self.own_control_plane()
     }
 
     /// ClusterSecretStores are served. Everybody's stores on a shared control plane would be, too, so it is

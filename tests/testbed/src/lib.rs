@@ -5,6 +5,7 @@
 //! | [`build`], [`Tools`] | the programs: built from pinned sources, kept in the user's cache |
 //! | [`Keeper`], [`Process`] | the process that owns every server and outlives nobody |
 //! | [`ControlPlane`] | etcd, kube-apiserver, controller manager, scheduler and kwok |
+//! | [`FakeKubelet`] | a node whose pods live by the values that they are given |
 //! | [`OpenBao`], [`VaultClient`] | a vault with TLS, its data on disk and its requests counted |
 //! | [`Sshd`] | a host to log in to |
 //! | [`shared`] | one of each for all tests of a binary |
@@ -31,6 +32,7 @@ mod eventually;
 mod failure;
 mod gate;
 mod keeper;
+mod kubelet;
 mod namespace;
 mod net;
 mod objects;
@@ -55,6 +57,7 @@ pub use eventually::{Unmet, eventually};
 pub use failure::Failure;
 pub use gate::{Door, Gate, GateError};
 pub use keeper::{Exit, Keeper, KeeperError, Launch, Process, ServeError, Service, Signal, serve};
+pub use kubelet::{FakeKubelet, POD_ADDRESS};
 pub use namespace::Namespace;
 pub use net::{NoFreePort, free_port};
 pub use objects::{ObjectError, apply, install_definitions};
