@@ -9,4 +9,5 @@ mod first_sync;
 mod infisical;
 mod kills;
 mod panbot;
+mod rollouts;
 mod rules;

@@ -61,7 +61,6 @@ impl Setup {
     ///
     /// [`FakeKubelet`]: penstock_testbed::FakeKubelet
     #[must_use]
-    #[expect(dead_code, reason = "for the stories of rollouts")]
     pub(in crate::cluster) fn fake_kubelet(mut self) -> Self {
         self.fake_kubelet = true;
         self.own_control_plane()
