@@ -7,6 +7,7 @@ mod lab;
 mod ownership;
 mod properties;
 mod restarts;
+mod rollout_properties;
 mod rollouts;
 mod safety;
 mod seam;
