@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock};
 
 use futures::StreamExt as _;
 use penstock_domain::api::status::SecretSyncStatus;
-use penstock_domain::engine::{Approval, Engine, Memory, PassRequest, Prepared, Reading, Wishes};
+use penstock_domain::engine::{
+    Approval, Engine, Memory, OnHold, PassRequest, Prepared, Reading, Wishes,
+};
 use penstock_domain::keys::InstallationKey;
 use penstock_domain::names::{SyncId, TargetName};
 
@@ -60,6 +62,7 @@ pub fn request<'a>(chosen: &'a ChosenSync, approval: Option<&'a Approval>) -> Pa
             retry: chosen.retry.as_deref(),
             ..Wishes::default()
         },
+        on_hold: OnHold::Plan,
         only: chosen.only.as_ref(),
     }
 }

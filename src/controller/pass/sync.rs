@@ -9,7 +9,7 @@ use penstock_domain::api::secret_sync::SecretSync;
 use penstock_domain::api::status::{ConditionStatus, SecretSyncStatus};
 use penstock_domain::conditions::{ConditionType, Reason};
 use penstock_domain::content::Gathered;
-use penstock_domain::engine::{Approval, Outcome, PassRequest, Reading, Wishes};
+use penstock_domain::engine::{Approval, OnHold, Outcome, PassRequest, Reading, Wishes};
 use penstock_domain::report;
 use penstock_domain::reserved::{
     APPROVE_ANNOTATION, APPROVE_ROLLOUT_ANNOTATION, BY_ANNOTATION, FORGET_ANNOTATION,
@@ -134,6 +134,7 @@ impl Worker {
                 refresh(sync)
             },
             wishes: wishes(sync),
+            on_hold: OnHold::Change,
             only: None,
         };
         let gathered = match read {

@@ -14,8 +14,9 @@ use crate::bundle::Bundle;
 use crate::canary::{CanaryMode, CanaryPlan, Trial};
 use crate::conditions::Reason;
 use crate::content::Content;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultClass};
 use crate::keys::Revision;
+use crate::plan::Plan;
 use crate::record::Rejection;
 use crate::rollout::windows::look_again;
 use crate::rollout::{Openness, openness};
@@ -121,6 +122,39 @@ impl Engine {
                 prepared.reject(rejection, memory);
             }
         }
+    }
+
+    /// Lets a plan that holds a change wait for what the change waits for.
+    pub(super) fn hold_plan(&self, request: PassRequest<'_>, prepared: &Prepared, plan: &mut Plan) {
+        let Some((loaded, _, revision)) = self.change(request, prepared) else {
+            return;
+        };
+        if plan.held.is_some() || plan.is_empty() {
+            return;
+        }
+        let rollout = &request.sync.rollout;
+        let waits = loaded.state.current.is_some() && rollout.previous != Previous::Invalid;
+        let window = window(request, &revision, self.ports.clock.now()).filter(|_| waits);
+        let canary = rollout.canary.as_ref().filter(|_| waits);
+        let canary = canary.filter(|canary| !matches!(canary.mode, CanaryMode::Workload { .. }));
+        let approved = request
+            .approval
+            .is_some_and(|approval| approval.hash == plan.hash);
+        let fault = |reason, message: &str| {
+            Fault::new(FaultClass::Denied, "rollout", message).because(reason)
+        };
+        plan.held = if let Some(held) = window {
+            Some(fault(held.reason, &format!("the change {}", held.message)))
+        } else if canary.is_some() {
+            let message = "the change is tried on a canary first, which the operator alone can do";
+            Some(fault(Reason::CanaryRunning, message))
+        } else if rollout.approval && !approved {
+            let message = "the change waits for a person (`rollout.approval`)";
+            let hint = "Approve this plan by its hash";
+            Some(fault(Reason::RolloutApprovalRequired, message).hint(hint))
+        } else {
+            None
+        };
     }
 
     /// What is news to those who use it: a change of what is in use. A first content has no users yet.

@@ -66,8 +66,20 @@ pub struct PassRequest<'a> {
     pub refresh: Option<&'a str>,
     /// What people ask for beyond the spec.
     pub wishes: Wishes<'a>,
+    /// What waits while a change may not be written yet.
+    pub on_hold: OnHold,
     /// The targets that are meant; none for all. The others are neither looked at nor written, and stay ours.
     pub only: Option<&'a BTreeSet<TargetName>>,
+}
+
+/// What waits while a change may not be written yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnHold {
+    /// The change: what is in use goes on, and is repaired.
+    #[default]
+    Change,
+    /// The plan as a whole, which shows the change and says what it waits for.
+    Plan,
 }
 
 /// What people ask for beyond the spec, by annotations of the SecretSync. All but `forget` are states, not commands:

@@ -6,7 +6,7 @@ use super::apply::Work;
 use super::gate::Errand;
 use super::intent::next_record;
 use super::observe::Desired;
-use super::{Engine, Loaded, Memory, PassRequest};
+use super::{Engine, Loaded, Memory, OnHold, PassRequest};
 use crate::api::status::SourceStatus;
 use crate::bundle::Bundle;
 use crate::content::{self, Content, Gathered, Known, Notes};
@@ -117,10 +117,15 @@ impl Engine {
         memory: &mut Memory,
     ) -> Prepared {
         let mut prepared = self.choose(request, gathered, memory).await; // I/O: the record
-        self.hold_back(request, &mut prepared, memory).await; // I/O: windows, canary, approval
+        if request.on_hold == OnHold::Change {
+            self.hold_back(request, &mut prepared, memory).await; // I/O: windows, canary, approval
+        }
         if let (Some(loaded), Some(bundle)) = (&prepared.loaded, &prepared.content.bundle) {
             let observed = self.observe(request, &loaded.state, bundle).await; // I/O: targets
-            let plan = self.plan(request, memory, (&prepared, loaded), observed.diffs); // pure
+            let mut plan = self.plan(request, memory, (&prepared, loaded), observed.diffs); // pure
+            if request.on_hold == OnHold::Plan {
+                self.hold_plan(request, &prepared, &mut plan); // pure but for the clock
+            }
             prepared.plan = Some(plan);
             prepared.desired = observed.desired;
             prepared.findings.failed_looks = observed.faults;

@@ -7,7 +7,9 @@ use futures::FutureExt as _;
 
 use crate::api::status::{ConditionStatus, SecretSyncStatus, TargetState};
 use crate::conditions::{ConditionType, Reason};
-use crate::engine::{Approval, Engine, Memory, Outcome, PassRequest, Reading, Seen, Wishes};
+use crate::engine::{
+    Approval, Engine, Memory, OnHold, Outcome, PassRequest, Reading, Seen, Wishes,
+};
 use crate::fault::{Fault, FaultClass};
 use crate::names::TargetName;
 use crate::sync::ValidatedSync;
@@ -83,6 +85,7 @@ impl Lab {
             approval: self.approval.as_ref(),
             refresh: self.refresh.as_deref(),
             wishes: self.wishes.borrow(),
+            on_hold: OnHold::Change,
             only: None,
         }
     }

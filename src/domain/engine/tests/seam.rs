@@ -7,8 +7,9 @@ use futures::FutureExt as _;
 
 use super::lab::{Lab, pairs};
 use crate::api::status::SecretSyncStatus;
+use crate::conditions::Reason;
 use crate::diff::KeyChange;
-use crate::engine::{Memory, Outcome, PassRequest, Prepared, Reading, Wishes};
+use crate::engine::{Memory, OnHold, Outcome, PassRequest, Prepared, Reading, Wishes};
 use crate::fault::{Fault, FaultClass};
 use crate::names::TargetName;
 use crate::testing::target;
@@ -27,8 +28,25 @@ fn ask<T>(
         approval: None,
         refresh: None,
         wishes: Wishes::default(),
+        on_hold: OnHold::Plan,
         only,
     })
+}
+
+/// A reviewer sees what a change would do, and what it waits for; nothing of it is written.
+#[test]
+fn a_plan_shows_a_change_that_waits_and_says_for_what() {
+    let mut lab = Lab::new();
+    lab.settle();
+    lab.sync.rollout.approval = true;
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    let mut memory = Memory::default();
+    let prepared = look(&lab, None, &mut memory);
+    let plan = prepared.plan().expect("a plan");
+    assert!(!plan.is_empty());
+    let held = plan.held.as_ref().expect("it waits");
+    assert_eq!(held.reason, Reason::RolloutApprovalRequired);
+    assert_eq!(plan.writes().count(), 0);
 }
 
 /// Looks, as often as it takes for keys that are gone to be gone twice.
