@@ -263,6 +263,10 @@ async fn another_template_and_a_meddled_canary_begin_anew() -> Outcome {
     deployments
         .patch("api", &PatchParams::default(), &patch)
         .await?;
+    assert!(
+        !corner.look(&trial).await?.exists,
+        "it is of another template"
+    );
     corner.start(&trial).await?;
     let second = uid().await?;
     assert_ne!(first, second);
@@ -271,6 +275,7 @@ async fn another_template_and_a_meddled_canary_begin_anew() -> Outcome {
     deployments
         .patch(&name, &PatchParams::default(), &Patch::Merge(&meddled))
         .await?;
+    assert!(!corner.look(&trial).await?.exists, "somebody changed it");
     corner.start(&trial).await?;
     assert_ne!(second, uid().await?);
     let ready = corner.sees(&trial, "one canary is ready", |view| {
@@ -308,6 +313,10 @@ async fn a_candidate_of_an_older_spec_ends_its_trial_and_a_deleted_one_comes_bac
     secrets
         .delete(&candidates[0].name_any(), &DeleteParams::default())
         .await?;
+    assert!(
+        !corner.look(&other).await?.exists,
+        "a container that starts again would miss it"
+    );
     corner.start(&other).await?;
     assert_eq!(corner.made::<Secret>().await?.items.len(), 1);
     Ok(())

@@ -1,10 +1,10 @@
 //! The objects that stand in for targets while a revision is tried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use penstock_domain::canary::{Candidate, CandidateKind};
+use penstock_domain::canary::{Candidate, CandidateKind, Trial};
 use penstock_domain::fault::{Fault, FaultClass};
-use penstock_domain::names::Key;
+use penstock_domain::names::{Key, SyncId};
 use penstock_domain::ports::Canaries as _;
 use penstock_domain::reserved::{CANARY_LABEL, MARKER_FIELD_MANAGER};
 use penstock_domain::secret::SecretValue;
@@ -12,9 +12,10 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::names::{Role, resource, sync_label};
+use super::names::{Marks, Role, resource, sync_label};
 use super::{KubernetesCanaries, Workshop, in_between};
-use crate::kubernetes::object::{ConfigMap, Encoded, Metadata, Secret, encode};
+use crate::kubernetes::listing::Listing;
+use crate::kubernetes::object::{ConfigMap, Encoded, Metadata, MetadataOnly, Secret, encode};
 use crate::kubernetes::request::{Address, Call};
 
 /// The type of a Secret that says none.
@@ -151,6 +152,45 @@ impl KubernetesCanaries {
         self.stop(workshop.sync).await?;
         let why = "it held what the spec no longer says; the trial begins anew";
         Err(Fault::new(FaultClass::Conflict, subject, why))
+    }
+
+    /// Whether all of them are there: a container that starts again needs them.
+    pub(super) async fn has_candidates(
+        &self,
+        (sync, trial): (&SyncId, &Trial),
+        marks: &Marks,
+    ) -> Result<bool, Fault> {
+        for kind in [CandidateKind::Secret, CandidateKind::ConfigMap] {
+            let wanted = trial
+                .candidates
+                .iter()
+                .filter(|candidate| candidate.kind == kind);
+            let wanted: BTreeSet<_> = wanted
+                .map(|candidate| marks.candidate(kind, candidate.stable.as_str()))
+                .collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let selector = marks.selector(Role::Candidate);
+            let listing = Listing {
+                resource: resource(kind),
+                namespace: Some(&sync.namespace),
+                selector: &selector,
+                fields: "",
+                metadata_only: true,
+            };
+            let listed = self.api.list(listing, |found: MetadataOnly| {
+                let stays = found.metadata.deletion_timestamp.is_none();
+                stays.then_some(found.metadata.name)
+            });
+            let found = listed.await.map_err(|failure| {
+                failure.fault(&format!("stand-ins of the canary of {}", sync.name))
+            })?;
+            if !wanted.is_subset(&found.into_iter().collect()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn standing(

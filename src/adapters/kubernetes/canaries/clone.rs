@@ -188,7 +188,7 @@ fn object(
     spec: &Value,
 ) -> Value {
     let owner = making.owner.reference();
-    let made_as = digest(&[&spec.to_string(), &owner.to_string()], 16);
+    let made_as = digest(&[&spec.to_string()], 16);
     json!({
         "apiVersion": api_version,
         "kind": kind,

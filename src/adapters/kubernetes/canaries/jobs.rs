@@ -1,5 +1,6 @@
 //! Mode job, and the check `cronJob`: one run of a CronJob that allows it.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::PodStatus;
 use penstock_domain::canary::JobEnd;
 use penstock_domain::fault::Fault;
@@ -8,9 +9,9 @@ use penstock_domain::reserved::ALLOW_RUN_ANNOTATION;
 use serde_json::Value;
 
 use super::clone;
-use super::look::{container_statuses, interrupted};
 use super::names::Role;
 use super::refusal::Refusal;
+use super::seen::{container_statuses, interrupted};
 use super::{KubernetesCanaries, Workshop, harm};
 use crate::kubernetes::request::{Address, Resource};
 use crate::kubernetes::workloads::view::word;
@@ -77,6 +78,17 @@ pub(super) fn ended(job: &Value, pods: &[PodStatus]) -> Option<JobEnd> {
         // Its pod has gone before anybody could look at it: nothing is known of the revision.
         _ => JobEnd::Cluster("failed, and left no pod that says why".to_owned()),
     })
+}
+
+/// Whether a Job that has failed did so before `then`.
+pub(super) fn ended_before(job: &Value, then: Timestamp) -> bool {
+    let conditions = job.pointer("/status/conditions").and_then(Value::as_array);
+    let mut conditions = conditions.into_iter().flatten();
+    let failed = conditions.find(|one| one["type"] == "Failed" && one["status"] == "True");
+    let since = failed.and_then(|one| one["lastTransitionTime"].as_str());
+    since
+        .and_then(|since| since.parse::<Timestamp>().ok())
+        .is_some_and(|since| since < then)
 }
 
 /// The reason of a condition that holds.

@@ -20,6 +20,7 @@ mod names;
 mod patch;
 mod pods;
 mod refusal;
+mod seen;
 
 use std::sync::Arc;
 
@@ -156,8 +157,10 @@ impl KubernetesCanaries {
             let why = "somebody else's object has the name that a canary needs";
             return Err(Fault::new(FaultClass::Conflict, &subject, why).hint("Delete it"));
         }
-        let untouched = found.pointer("/metadata/generation") == Some(&Value::from(1));
-        if untouched && made_as(&found) == made_as(wanted) {
+        if is_untouched(&found)
+            && made_as(&found) == made_as(wanted)
+            && owner(&found) == owner(wanted)
+        {
             return Ok(());
         }
         let uid = text(&found, "/metadata/uid");
@@ -169,22 +172,17 @@ impl KubernetesCanaries {
 
     /// Deletes a Job that the cluster ended: it says nothing, and another run may.
     async fn clear_interrupted(&self, workshop: &Workshop<'_>, name: &str) -> Result<(), Fault> {
-        let (sync, trial) = (workshop.sync, workshop.trial);
-        let view = self
-            .look_at_job((sync, trial), &workshop.marks, name)
-            .await?;
-        if !matches!(view.job, Some(JobEnd::Cluster(_))) {
-            return Ok(());
-        }
-        let address = Address {
-            resource: Resource::Job,
-            namespace: &sync.namespace,
-            name,
-        };
-        let found = self.get(address, name).await?;
-        match found {
-            Some(job) => self.delete(address, text(&job, "/metadata/uid")).await,
-            None => Ok(()),
+        let run = self.run(workshop.sync, &workshop.marks, name).await?;
+        match run {
+            Some(run) if matches!(run.end, Some(JobEnd::Cluster(_))) => {
+                let address = Address {
+                    resource: Resource::Job,
+                    namespace: &workshop.sync.namespace,
+                    name,
+                };
+                self.delete(address, text(&run.job, "/metadata/uid")).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -309,6 +307,15 @@ fn made_as(object: &Value) -> Option<&Value> {
     object
         .pointer("/metadata/annotations")?
         .get(CANARY_MADE_AS_ANNOTATION)
+}
+
+fn owner(object: &Value) -> Option<&Value> {
+    object.pointer("/metadata/ownerReferences/0/uid")
+}
+
+/// Whether nobody has changed what it is to do since it was made.
+fn is_untouched(object: &Value) -> bool {
+    object.pointer("/metadata/generation") == Some(&Value::from(1))
 }
 
 fn in_between(subject: &str) -> Fault {

@@ -70,9 +70,18 @@ impl Patch {
         if text.len() > MAX_LENGTH {
             return Err(bad("is longer than 16 KiB"));
         }
-        // What serde says may quote the text, which is somebody else's.
-        let patch: Self = serde_json::from_str(text)
-            .map_err(|_| bad("is not what Penstock understands, which may be a misspelt word"))?;
+        // What serde says may quote the text, which is somebody else's; and it would take a list for an object.
+        let misspelt = || bad("is not what Penstock understands, which may be a misspelt word");
+        let written: Value = serde_json::from_str(text).map_err(|_| misspelt())?;
+        let lists = ["containers", "initContainers"].map(|field| written.get(field));
+        let objects = |all: &Value| {
+            all.as_object()
+                .is_some_and(|all| all.values().all(Value::is_object))
+        };
+        if !written.is_object() || !lists.into_iter().flatten().all(objects) {
+            return Err(misspelt());
+        }
+        let patch: Self = serde_json::from_value(written).map_err(|_| misspelt())?;
         let init = patch.init_containers.values();
         let most = patch
             .containers
@@ -186,6 +195,8 @@ mod tests {
             "",
             "hunter2",
             "[]",
+            r#"{"containers": {"a": [["hunter2"]]}}"#,
+            r#"{"containers": []}"#,
             r#"{"containers": {"a": {"comand": ["hunter2"]}}}"#,
             r#"{"containers": {"a": {"image": "hunter2"}}}"#,
             r#"{"containers": {"a": {"env": {"A": 1}}}}"#,

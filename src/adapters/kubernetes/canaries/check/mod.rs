@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::clone::text;
-use super::look::counting;
 use super::names::{Marks, Role};
+use super::seen::counting;
 use super::{KubernetesCanaries, jobs};
 use crate::kubernetes::request::{Address, Resource};
 use answer::Judgement;
