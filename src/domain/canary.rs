@@ -3,7 +3,7 @@
 //! What is tried, and what became of it, are plain words here; [`crate::ports::Canaries`] makes them real. The
 //! judgement is pure: [`judge`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -252,8 +252,10 @@ pub struct Candidate {
     pub stable: ObjectName,
     /// The type of a Secret; none for `Opaque`.
     pub secret_type: Option<String>,
-    /// What it holds: all that the target is to hold.
+    /// What it holds of ours: all that the target is to hold.
     pub data: BTreeMap<Key, SecretValue>,
+    /// Our keys at the target as it stands. All other keys there are somebody else's, and the canary needs them, too.
+    pub ours: BTreeSet<Key>,
 }
 
 /// The kinds of objects that a pod can use.

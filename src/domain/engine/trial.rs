@@ -14,6 +14,7 @@ use crate::canary::{
 use crate::conditions::Reason;
 use crate::fault::{Fault, FaultClass};
 use crate::keys::Revision;
+use crate::record::RecordState;
 use crate::render;
 use crate::restart;
 use crate::sync::{Destination, ValidatedSync, WorkloadKind};
@@ -149,7 +150,7 @@ impl Engine {
         Ok(Some(Trial {
             revision: revision.clone(),
             canary,
-            candidates: candidates(sync, bundle)?,
+            candidates: candidates(sync, &loaded.state, bundle)?,
             begun: self.ports.clock.now(),
         }))
     }
@@ -252,7 +253,11 @@ fn step_told(
 }
 
 /// What stands in for each target that a pod can use.
-fn candidates(sync: &ValidatedSync, bundle: &Bundle) -> Result<Vec<Candidate>, Fault> {
+fn candidates(
+    sync: &ValidatedSync,
+    record: &RecordState,
+    bundle: &Bundle,
+) -> Result<Vec<Candidate>, Fault> {
     let mut candidates = Vec::new();
     for target in &sync.targets {
         let (kind, stable, secret_type) = match &target.destination {
@@ -267,11 +272,15 @@ fn candidates(sync: &ValidatedSync, bundle: &Bundle) -> Result<Vec<Candidate>, F
             Destination::File(_) | Destination::HostFile(_) => continue,
         };
         let data = render::target_data(bundle, target).map_err(super::observe::first)?;
+        let owned = record.targets.get(&target.name);
         candidates.push(Candidate {
             kind,
             stable,
             secret_type,
             data,
+            ours: owned
+                .map(|owned| owned.keys.keys().cloned().collect())
+                .unwrap_or_default(),
         });
     }
     Ok(candidates)

@@ -305,6 +305,7 @@ fn candidate(data: &[(&str, &str)]) -> Result<Candidate, Failure> {
         kind: CandidateKind::Secret,
         stable: ObjectName::new("env")?,
         secret_type: None,
+        ours: data.keys().cloned().collect(),
         data,
     })
 }

@@ -96,9 +96,10 @@ impl Stage {
     async fn prepare(testbed: &'static Testbed, setup: Setup) -> Result<Self, Failure> {
         let own_plane = own_plane(testbed, &setup).await?;
         let plane = plane(testbed, own_plane.as_ref());
-        let kubelet = match setup.fake_kubelet {
-            true => Some(FakeKubelet::start(plane).await?),
-            false => None,
+        let kubelet = if setup.fake_kubelet {
+            Some(FakeKubelet::start(plane).await?)
+        } else {
+            None
         };
         let admin = plane.client().await?;
         let operator_namespace = Namespace::create(&admin, "operator").await?;
@@ -195,9 +196,10 @@ async fn own_plane(testbed: &Testbed, setup: &Setup) -> Result<Option<ControlPla
         client_with_definitions().await?;
         return Ok(None);
     }
-    let options = match setup.fake_kubelet {
-        true => ControlPlaneOptions { nodes: 0 },
-        false => ControlPlaneOptions::default(),
+    let options = if setup.fake_kubelet {
+        ControlPlaneOptions { nodes: 0 }
+    } else {
+        ControlPlaneOptions::default()
     };
     let plane = Box::pin(ControlPlane::start(
         &testbed.keeper,

@@ -13,6 +13,10 @@ use super::place::{Place, Stage};
 use crate::cluster::{Outcome, testbed};
 
 /// What a case wants besides a namespace, a vault path, a store and an operator.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent wishes of one case"
+)]
 #[derive(Clone, Debug)]
 pub(in crate::cluster) struct Setup {
     pub(super) proxied: bool,

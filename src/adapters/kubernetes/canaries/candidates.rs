@@ -80,10 +80,22 @@ impl From<ConfigMap> for Standing {
 }
 
 impl Standing {
+    /// Ours as the trial has it. What is somebody else's may have changed since: it is not what is tried.
+    fn holds(&self, candidate: &Candidate) -> bool {
+        let ours = candidate.data.iter();
+        let mut gone = candidate
+            .ours
+            .iter()
+            .filter(|key| !candidate.data.contains_key(*key));
+        ours.into_iter()
+            .all(|(key, value)| self.data.get(key) == Some(value))
+            && !gone.any(|key| self.data.contains_key(key))
+    }
+
     fn is(&self, candidate: &Candidate, owner: &str) -> bool {
         self.immutable
             && self.secret_type.as_deref() == secret_type(candidate)
-            && self.data == candidate.data
+            && self.holds(candidate)
             && self
                 .metadata
                 .owner_references
@@ -108,7 +120,16 @@ impl KubernetesCanaries {
         let name = workshop.marks.candidate(candidate.kind, stable);
         let subject = format!("the stand-in for {} {stable}", resource.kind());
         let namespace = &workshop.sync.namespace;
-        let (data, binary_data) = encode(resource, &candidate.data);
+        let stable_address = Address {
+            resource,
+            namespace,
+            name: stable,
+        };
+        let stands = self
+            .standing(stable_address, candidate.kind, &subject)
+            .await?;
+        let whole = with_others(candidate, stands.map(|stands| stands.data));
+        let (data, binary_data) = encode(resource, &whole);
         let document = Document {
             api_version: resource.api_version(),
             kind: resource.kind(),
@@ -214,9 +235,52 @@ impl KubernetesCanaries {
     }
 }
 
+/// What the target will hold: ours as it is tried, and what is somebody else's as it stands.
+fn with_others(
+    candidate: &Candidate,
+    stands: Option<BTreeMap<Key, SecretValue>>,
+) -> BTreeMap<Key, SecretValue> {
+    let mut whole = stands.unwrap_or_default();
+    whole.retain(|key, _| !candidate.ours.contains(key));
+    whole.extend(candidate.data.clone());
+    whole
+}
+
 fn secret_type(candidate: &Candidate) -> Option<&str> {
     match candidate.kind {
         CandidateKind::Secret => Some(candidate.secret_type.as_deref().unwrap_or(OPAQUE)),
         CandidateKind::ConfigMap => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use penstock_domain::names::ObjectName;
+
+    use super::*;
+
+    fn data(entries: &[(&str, &str)]) -> BTreeMap<Key, SecretValue> {
+        let entry = |(key, value): &(&str, &str)| {
+            (
+                Key::new(*key).unwrap(),
+                SecretValue::new((*value).to_owned()),
+            )
+        };
+        entries.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn a_stand_in_has_the_keys_of_others_and_not_ours_that_leave() {
+        let candidate = Candidate {
+            kind: CandidateKind::Secret,
+            stable: ObjectName::new("env").unwrap(),
+            secret_type: None,
+            data: data(&[("A", "2")]),
+            ours: data(&[("A", "1"), ("GONE", "1")]).into_keys().collect(),
+        };
+        let stands = data(&[("A", "1"), ("GONE", "1"), ("THEIRS", "x")]);
+        let whole = with_others(&candidate, Some(stands));
+        assert_eq!(whole, data(&[("A", "2"), ("THEIRS", "x")]));
+        assert_eq!(with_others(&candidate, None), data(&[("A", "2")]));
     }
 }

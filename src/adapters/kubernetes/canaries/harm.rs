@@ -148,11 +148,19 @@ mod tests {
 
     use super::*;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "cases are written where they are judged"
+    )]
     fn why(kind: WorkloadKind, spec: Value) -> Option<String> {
         let refused = refuse(kind, &json!({"metadata": {"name": "api"}, "spec": spec}));
         refused.err().map(|refusal| refusal.why().to_owned())
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "cases are written where they are judged"
+    )]
     fn pod(spec: Value) -> Option<String> {
         why(
             WorkloadKind::Deployment,

@@ -184,6 +184,8 @@ fn cut(text: &str, length: usize) -> &str {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::BTreeSet;
+
     use jiff::Timestamp;
     use penstock_domain::canary::{Canary, CanaryLabels};
     use penstock_domain::keys::Revision;
@@ -207,6 +209,7 @@ pub(super) mod tests {
             stable: ObjectName::new(stable).unwrap(),
             secret_type: None,
             data: BTreeMap::new(),
+            ours: BTreeSet::new(),
         };
         Trial {
             revision: Revision::from_text(revision),
@@ -230,7 +233,7 @@ pub(super) mod tests {
     #[test]
     fn names_are_fit_for_what_they_name_and_of_one_trial_alone() {
         let long = format!("{}.x", "a".repeat(250));
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for name in ["panbot", "pan.bot", &long] {
             for revision in ["0011aabb-0123456789abcdef", "1", "not a label!", "-x-"] {
                 let marks = Marks::of(&sync(name), &trial(revision));

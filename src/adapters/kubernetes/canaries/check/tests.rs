@@ -7,6 +7,10 @@ use super::super::names::tests::{sync, trial};
 use super::web::Answer;
 use super::*;
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "as the functions take it that judge"
+)]
 fn answer(status: u16, body: &str) -> Result<Answer, CheckVerdict> {
     Ok(Answer {
         status: StatusCode::from_u16(status).unwrap(),

@@ -1,5 +1,7 @@
 //! What is made of a pod.
 
+use std::collections::BTreeSet;
+
 use penstock_domain::canary::Candidate;
 use penstock_domain::names::{Key, ObjectName};
 use penstock_domain::secret::SecretValue;
@@ -245,6 +247,7 @@ fn a_file_that_the_revision_lacks_is_found_in_every_volume() {
         stable: ObjectName::new("env").unwrap(),
         secret_type: None,
         data,
+        ours: BTreeSet::new(),
     }];
     let marks = Marks::of(&sync("s"), &trial);
     let name = marks.candidate(CandidateKind::Secret, "env");
