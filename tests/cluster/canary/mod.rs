@@ -305,7 +305,8 @@ fn candidate(data: &[(&str, &str)]) -> Result<Candidate, Failure> {
         kind: CandidateKind::Secret,
         stable: ObjectName::new("env")?,
         secret_type: None,
-        ours: data.keys().cloned().collect(),
+        // The revision drops one.
+        ours: data.keys().cloned().chain(Key::new("OTHER")).collect(),
         data,
     })
 }

@@ -270,7 +270,7 @@ fn first_run(pod: &PodStatus) -> Option<Timestamp> {
     runs.min().or_else(|| taken.filter(|_| !making))
 }
 
-/// A file that the pod must have and that the revision lacks. A variable that is missing the kubelet tells itself.
+/// A file that the pod must have, and a key of ours that the revision drops. A variable that is missing the kubelet tells itself.
 pub(super) fn lacking(spec: &Value, marks: &Marks, trial: &Trial) -> Option<String> {
     let find = |kind: CandidateKind, name: &str| {
         trial.candidates.iter().find(|candidate| {
@@ -284,7 +284,10 @@ pub(super) fn lacking(spec: &Value, marks: &Marks, trial: &Trial) -> Option<Stri
         let candidate = find(kind, source[field].as_str()?)?;
         let items = source["items"].as_array().into_iter().flatten();
         let mut keys = items.filter_map(|item| item["key"].as_str());
-        let key = keys.find(|key| !candidate.data.contains_key(*key))?;
+        // A key that was never ours may be somebody else's, and stands in the stand-in, too.
+        let leaves =
+            |key: &&str| candidate.ours.contains(*key) && !candidate.data.contains_key(*key);
+        let key = keys.find(leaves)?;
         Some(format!(
             "mounts the key `{key}` of {}, which this revision does not have",
             candidate.stable

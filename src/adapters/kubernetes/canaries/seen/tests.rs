@@ -1,7 +1,5 @@
 //! What is made of a pod.
 
-use std::collections::BTreeSet;
-
 use penstock_domain::canary::Candidate;
 use penstock_domain::names::{Key, ObjectName};
 use penstock_domain::secret::SecretValue;
@@ -247,7 +245,7 @@ fn a_file_that_the_revision_lacks_is_found_in_every_volume() {
         stable: ObjectName::new("env").unwrap(),
         secret_type: None,
         data,
-        ours: BTreeSet::new(),
+        ours: ["A", "B"].map(|key| Key::new(key).unwrap()).into(),
     }];
     let marks = Marks::of(&sync("s"), &trial);
     let name = marks.candidate(CandidateKind::Secret, "env");
@@ -271,7 +269,15 @@ fn a_file_that_the_revision_lacks_is_found_in_every_volume() {
     optional["secret"]["optional"] = json!(true);
     let whole = json!({"secret": {"secretName": name}});
     let other = json!({"secret": {"secretName": "other", "items": items("B")}});
-    for volume in [plain("A"), projected("A"), optional, whole, other] {
+    let of_others = plain("THEIRS");
+    for volume in [
+        plain("A"),
+        projected("A"),
+        optional,
+        whole,
+        other,
+        of_others,
+    ] {
         assert_eq!(told(volume), None);
     }
 }
