@@ -284,7 +284,7 @@ pub struct CanaryView {
 pub struct CanaryPod {
     /// Its name.
     pub name: String,
-    /// When a node took it; none while none has.
+    /// When its first container ran; none while none has. Images and volumes are the cluster's.
     pub started: Option<Timestamp>,
     /// Since when all of its containers are ready; none while one is not.
     pub ready_since: Option<Timestamp>,

@@ -222,6 +222,12 @@ impl Engine {
         self.remember(request, &mut prepared).await; // I/O: the record, where a candidate was rejected
         let errand = std::mem::take(&mut prepared.errand);
         let hindered = Box::pin(self.run_errand(request, errand)).await.err(); // I/O: canaries
+        let is_of_another =
+            |fault: &Fault| matches!(fault.class, FaultClass::Conflict | FaultClass::NotFound);
+        if hindered.as_ref().is_some_and(is_of_another) {
+            // What it was to be made of has changed: the next pass looks anew.
+            memory.trial = None;
+        }
         let mut findings = prepared.findings;
         findings.hinder(hindered);
         findings.health = memory.health.told();

@@ -437,7 +437,7 @@ async fn every_variable_of_the_container_is_one_that_the_operator_takes() -> Out
         assert!(names.len() > 5, "{names:?}");
         for name in names {
             assert!(
-                help.contains(&format!("[env: {name}=")),
+                help.contains(&format!("[env: {name}]")),
                 "{name} is not in --help"
             );
         }
