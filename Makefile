@@ -23,7 +23,7 @@ test: check deny-if-built ## Everything that this machine can run; what CI calls
 TESTBED := $(CARGO) run --quiet --package penstock-testbed --
 
 .PHONY: tools
-tools: ## Builds Kubernetes, etcd, kwok, Helm and OpenBao into the user's cache, once
+tools: ## Builds Kubernetes, etcd, kwok, Helm, OpenBao and PostgreSQL into the user's cache, once
 	@$(TESTBED) build
 
 .PHONY: cluster

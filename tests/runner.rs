@@ -7,3 +7,4 @@ mod clients;
 mod cluster;
 mod examples;
 mod files;
+mod postgres;

@@ -45,6 +45,8 @@ pub mod no_canaries;
 #[cfg(feature = "oauth")]
 mod oauth;
 pub mod open;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "files")]
 pub mod process_environment;
 #[cfg(feature = "oauth")]

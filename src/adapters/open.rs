@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use jiff::SignedDuration;
 use penstock_domain::api::infisical::Follow;
 use penstock_domain::api::source::ObjectKind;
@@ -14,8 +15,8 @@ use penstock_domain::names::NamespaceName;
 use penstock_domain::ports::{Observation, Removal, Write, Written};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::{Reach, RemotePath};
-use penstock_domain::stores::{Capabilities, Quota, StoreObject};
-use penstock_domain::sync::{HostFileDestination, SourceOptions, ValidatedSource};
+use penstock_domain::stores::{Capabilities, Quota, StoreNotices, StoreObject};
+use penstock_domain::sync::{HostFileDestination, SourceOptions, StoreReference, ValidatedSource};
 
 use crate::providers::Reached;
 
@@ -73,6 +74,8 @@ pub struct Proposal {
     pub environment: Option<String>,
     /// The mount, when it is not the store's own.
     pub mount: Option<String>,
+    /// The table or query, when the store has several.
+    pub table: Option<String>,
     /// The kind of object, when it is not the usual.
     pub kind: Option<ObjectKind>,
     /// What leads elsewhere from what is read.
@@ -86,6 +89,7 @@ impl Proposal {
             path: query.path.clone(),
             environment: query.environment.clone(),
             mount: None,
+            table: None,
             kind: None,
             follow: Vec::new(),
             query,
@@ -97,6 +101,7 @@ impl Proposal {
         Reach {
             environment: self.environment.as_deref(),
             mount: self.mount.as_deref(),
+            table: self.table.as_deref(),
             kind: self.kind,
             follow: &self.follow,
             ..Reach::reading(&self.path)
@@ -149,6 +154,30 @@ pub trait Adapter {
     }
 }
 
+/// Where one open store says that something in it may have changed.
+#[derive(Clone)]
+pub struct Notices {
+    to: Arc<dyn StoreNotices>,
+    home: NamespaceName,
+    store: StoreReference,
+}
+
+impl Notices {
+    /// The notices of `store`, for whoever listens.
+    pub fn of(store: &StoreObject, to: Arc<dyn StoreNotices>) -> Self {
+        Self {
+            to,
+            home: store.home.clone(),
+            store: store.reference.clone(),
+        }
+    }
+
+    /// Something may have changed.
+    pub fn changed(&self) {
+        self.to.changed(&self.home, &self.store);
+    }
+}
+
 /// A store that has been opened: its credentials have been fetched, and it may keep a login.
 #[async_trait]
 pub trait OpenedStore: Send + Sync {
@@ -174,6 +203,13 @@ pub trait OpenedStore: Send + Sync {
 
     /// How much more the system may be asked, where an answer of it told.
     fn quota(&self) -> Option<Quota> {
+        None
+    }
+
+    /// Follows what the system tells by itself, where the store is set up for that: goes on until it is dropped,
+    /// connects again on its own, and after each gap says that something may have changed, because nobody keeps
+    /// what was told meanwhile. Called once, where somebody listens.
+    fn follow(self: Arc<Self>, _notices: Notices) -> Option<BoxFuture<'static, ()>> {
         None
     }
 

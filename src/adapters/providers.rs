@@ -106,6 +106,7 @@ systems! {
     "aws-secrets-manager" AwsSecretsManager => crate::aws_secrets_manager::SecretsManagerStore,
     "aws-parameter-store" AwsParameterStore => crate::aws_parameter_store::ParameterStore,
     "ssh" Ssh => crate::ssh::SshStore,
+    "postgres" Postgres => crate::postgres::PostgresStore,
 }
 
 fn system(store: &StoreObject) -> Result<System<'_>, Fault> {

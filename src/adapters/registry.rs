@@ -7,7 +7,7 @@ mod host_files;
 mod items;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,11 +19,14 @@ use penstock_domain::names::{Key, NamespaceName, ObjectName, SyncId};
 use penstock_domain::ports::{Freshness, Sources};
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::{AskingNamespace, authorise};
-use penstock_domain::stores::{Capabilities, DataKind, Quota, StoreObject, StoreProbe};
+use penstock_domain::stores::{
+    Capabilities, DataKind, Quota, StoreNotices, StoreObject, StoreProbe,
+};
 use penstock_domain::sync::{Origin, StoreKind, StoreReference, ValidatedSource};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::open::{OpenedStore, StoreFailure, StoreQuery};
+use crate::open::{Notices, OpenedStore, StoreFailure, StoreQuery};
 use crate::providers::{self, Reached};
 use crate::shared_reads::{ReadKey, SharedReads};
 
@@ -37,6 +40,7 @@ pub struct Registry {
     reached: Reached,
     opened: Mutex<HashMap<(NamespaceName, StoreReference), Arc<Place>>>,
     shared: Arc<SharedReads>,
+    notices: OnceLock<Arc<dyn StoreNotices>>,
 }
 
 /// Where one store is kept open.
@@ -46,6 +50,17 @@ struct Place {
     /// How long a read that is under way may take.
     patience: Duration,
     held: tokio::sync::Mutex<Held>,
+    /// What the store tells by itself is followed here, as long as it is open.
+    following: Mutex<Option<Following>>,
+}
+
+/// A task that ends with this.
+struct Following(AbortHandle);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 #[derive(Default)]
@@ -62,7 +77,15 @@ impl Registry {
             reached,
             opened: Mutex::default(),
             shared: Arc::default(),
+            notices: OnceLock::new(),
         }
+    }
+
+    /// From now on, stores that are opened follow what their systems tell by themselves, and `notices` hears of
+    /// it. The first call counts.
+    pub fn tell(&self, notices: Arc<dyn StoreNotices>) {
+        // A second listener would get half of what the first gets.
+        drop(self.notices.set(notices));
     }
 
     /// Closes a store and forgets what was read from it, so that the next read fetches its credentials anew:
@@ -80,6 +103,7 @@ impl Registry {
     pub async fn close(&self) {
         let places: Vec<_> = self.places().drain().map(|(_, place)| place).collect();
         futures::future::join_all(places.iter().map(|place| async {
+            place.follow(None);
             if let Some(store) = place.held.lock().await.store.take() {
                 store.close().await;
             }
@@ -120,6 +144,7 @@ impl Registry {
             generation: store.generation,
             patience: store.limits.timeout,
             held: tokio::sync::Mutex::default(),
+            following: Mutex::default(),
         });
         if let Some(earlier) = places.insert(key, Arc::clone(&place)) {
             close_later(earlier);
@@ -146,6 +171,7 @@ impl Registry {
             Ok(opened) => {
                 held.failure = None;
                 held.store = Some(Arc::clone(&opened));
+                place.follow(self.following(store, &opened));
                 Ok(opened)
             }
             Err(failure) => {
@@ -180,7 +206,14 @@ impl Registry {
             return None;
         }
         held.store = Some(Arc::clone(&fresh));
+        place.follow(self.following(store, &fresh));
         Some(fresh)
+    }
+
+    fn following(&self, store: &StoreObject, opened: &Arc<dyn OpenedStore>) -> Option<Following> {
+        let notices = Notices::of(store, Arc::clone(self.notices.get()?));
+        let following = Arc::clone(opened).follow(notices)?;
+        Some(Following(tokio::spawn(following).abort_handle()))
     }
 
     async fn read_store(
@@ -305,6 +338,16 @@ impl Registry {
     }
 }
 
+impl Place {
+    /// Whoever was followed before is so no longer.
+    fn follow(&self, following: Option<Following>) {
+        *self
+            .following
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = following;
+    }
+}
+
 fn entry(name: String, path: String, value: SecretValue) -> SourceEntry {
     SourceEntry {
         name,
@@ -337,6 +380,7 @@ fn not_found(reference: &StoreReference) -> Fault {
 
 /// Reads that are under way may end; then the login is given back.
 fn close_later(place: Arc<Place>) {
+    place.follow(None);
     tokio::spawn(async move {
         tokio::time::sleep(place.patience).await;
         if let Some(store) = place.held.lock().await.store.take() {

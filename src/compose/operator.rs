@@ -24,7 +24,7 @@ use penstock_controller::leadership::WriteFence;
 use penstock_controller::settings::{BadTiming, ElectionSettings, ElectionTiming, Scope, Settings};
 use penstock_controller::{
     Adapters, ClusterSettings, ConnectError, Connection, InstallationKeys, OpenStores, Process,
-    RunError, SystemClock, World, connect,
+    RunError, StoreHints, SystemClock, World, connect,
 };
 use penstock_domain::fault::Fault;
 use penstock_domain::keys::InstallationKey;
@@ -126,13 +126,13 @@ async fn operate(arguments: &RunArguments) -> Result<(), OperateError> {
         instance: instance(&arguments.election),
         stop,
     };
-    let adapters = adapters(arguments, &process, Arc::clone(&audit), &settings);
-    let hooks = match (arguments.hooks_listen, &adapters.hooks) {
-        (Some(address), Some(receiver)) => {
+    let (adapters, receiver) = adapters(arguments, &process, Arc::clone(&audit), &settings);
+    let hooks = match arguments.hooks_listen {
+        Some(address) => {
             let server = HookServer::listen(address).await?;
-            tokio::spawn(server.serve(Arc::clone(receiver), last_answer.clone()))
+            tokio::spawn(server.serve(Arc::new(receiver), last_answer.clone()))
         }
-        _ => tokio::spawn(async {}),
+        None => tokio::spawn(async {}),
     };
     let outcome = penstock_controller::run(settings, adapters, process).await;
 
@@ -210,7 +210,7 @@ fn adapters(
     process: &Process,
     audit: Arc<AuditTrail>,
     settings: &Settings,
-) -> Adapters {
+) -> (Adapters, HookReceiver) {
     let limits = ApiServerLimits {
         in_flight: arguments.api_requests.get(),
         ..ApiServerLimits::default()
@@ -221,11 +221,13 @@ fn adapters(
         Some(token) => readers.guarding(token),
         None => readers,
     });
-    let hooks = arguments.hooks_listen.map(|_| {
-        let world = Arc::clone(&process.world);
-        let credentials = Arc::clone(&readers) as _;
-        Arc::new(HookReceiver::new(world, credentials, Arc::new(SystemClock)))
-    });
+    let hints = Arc::new(StoreHints::default());
+    let receiver = HookReceiver::new(
+        Arc::clone(&process.world),
+        Arc::clone(&readers) as _,
+        Arc::new(SystemClock),
+        Arc::clone(&hints),
+    );
     let http = Arc::new(
         HttpLayer::new(arguments.egress_allow.clone())
             .with_ambient(Ambient::of_process(std::env::vars_os())),
@@ -243,6 +245,7 @@ fn adapters(
         credentials: Arc::clone(&readers) as _,
         objects: readers,
     }));
+    registry.tell(Arc::clone(&hints) as _);
     let ports = Ports {
         sources: Arc::clone(&registry) as _,
         targets: Arc::new(KubernetesTargets::new(api.clone())),
@@ -255,7 +258,7 @@ fn adapters(
         audit,
         offload: Arc::new(BlockingThread::of_the_process()),
     };
-    Adapters {
+    let adapters = Adapters {
         ports: instrument(ports, &process.metrics),
         probe: Arc::clone(&registry) as _,
         stores: Arc::new(Stores(registry)),
@@ -263,8 +266,9 @@ fn adapters(
             api,
             namespace: settings.operator_namespace.clone(),
         }),
-        hooks,
-    }
+        hints,
+    };
+    (adapters, receiver)
 }
 
 /// The installation key's Secret.

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connect::Connection;
 use crate::dispatch::{Dispatcher, Parts};
 use crate::events::{EventPublisher, publish_events};
-use crate::hooks::HookReceiver;
+use crate::hints::StoreHints;
 use crate::leadership::{Leadership, LeaseObject, Standing, WriteFence};
 use crate::pass::Worker;
 use crate::preflight::{PreflightError, preflight};
@@ -68,8 +68,8 @@ pub struct Adapters {
     pub stores: Arc<dyn OpenStores>,
     /// Where the installation key lies.
     pub keys: Arc<dyn InstallationKeys>,
-    /// Receives webhooks; none where no port is opened for them.
-    pub hooks: Option<Arc<HookReceiver>>,
+    /// Takes in that something in a store has changed; also told by open stores and by the receiver of webhooks.
+    pub hints: Arc<StoreHints>,
 }
 
 /// What the process shares with the controller.
@@ -205,9 +205,7 @@ impl Controller {
             Arc::clone(&self.process.metrics),
         ));
         let (changes, incoming) = channel(CHANGES);
-        if let Some(hooks) = &self.adapters.hooks {
-            hooks.begin(changes.clone());
-        }
+        self.adapters.hints.begin(changes.clone());
         let watcher = Watcher {
             client: self.process.connection.client.clone(),
             operator_namespace: self.settings.operator_namespace.clone(),
@@ -230,9 +228,7 @@ impl Controller {
         let dropped = dispatcher
             .run(incoming, ending, self.settings.shutdown_grace)
             .await;
-        if let Some(hooks) = &self.adapters.hooks {
-            hooks.end();
-        }
+        self.adapters.hints.end();
         Stopped { dropped }.emit();
         let last_events = async { while publishing.join_next().await.is_some() {} };
         // What is not out by then is not worth waiting for.

@@ -132,6 +132,16 @@
 //!   `labels: keep` NetworkPolicies of Helm charts select by it. The Deployment of a canary has our labels alone.
 //! * *Rollouts of Argo with a template of their own are cloned, those of Flagger and with `workloadRef` refused*, until
 //!   they can be handed over.
+//! * *What a store tells by itself is a hint, whoever tells it.* A signed webhook, a notification of PostgreSQL, an
+//!   event stream come in at one place (`StoreHints` of the controller, through [`stores::StoreNotices`]): the first
+//!   reads at once, those within five seconds are gathered into one more read per store. A listener that comes back
+//!   tells as if something had changed, because nobody keeps what was told meanwhile.
+//! * *A database shows no rows in two ways.* Where row-level security is active for the role, no row is a failure: the
+//!   server hides what may not be seen and says nothing. Where it is not, an empty table of keys is a complete answer;
+//!   whoever names a row, a key or a query expects one.
+//! * *TLS to a database is verified in full, whatever its URL says* (`sslmode=require` too). Only the spec's `tls` or
+//!   `sslmode=disable` weakens it, and both go only to addresses that the administrator lists for plain text.
+//! * *A query's parameters are its remote name*: what a caller chooses by is what `keyPrefixes` must allow it.
 //! * *A lost record is rebuilt from what is provably ours*: our owner tag, or the uid in status. Keys that are
 //!   not in the content are then nobody's and stay.
 

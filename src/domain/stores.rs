@@ -272,6 +272,8 @@ pub enum Capability {
     Tags,
     /// It tells cheaply whether something changed.
     Probe,
+    /// It tells by itself, at once, that something changed.
+    Notify,
 }
 
 impl Capability {
@@ -284,6 +286,7 @@ impl Capability {
             Self::Versions => "versions",
             Self::Tags => "tags",
             Self::Probe => "probe",
+            Self::Notify => "notify",
         }
     }
 }
@@ -299,6 +302,16 @@ pub struct Quota {
 
 /// What a store can do.
 pub type Capabilities = BTreeSet<Capability>;
+
+/// Is told by open stores that something in them may have changed, because the system says so by itself (a
+/// notification, an event stream). What it says is a hint: what changed is read.
+///
+/// Contract: a call costs next to nothing, waits for nobody, and may come as often as it likes; who takes it in
+/// bounds what it causes.
+pub trait StoreNotices: Send + Sync {
+    /// Something in this store may have changed. `home` is where its credentials lie.
+    fn changed(&self, home: &NamespaceName, store: &StoreReference);
+}
 
 /// Checks stores for the store controller.
 #[async_trait]

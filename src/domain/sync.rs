@@ -149,6 +149,17 @@ pub enum SourceOptions {
         /// Tags that a secret must have, all of them.
         tags: BTreeMap<String, String>,
     },
+    /// A PostgreSQL database.
+    Postgres {
+        /// The table, by its name in the store.
+        table: Option<String>,
+        /// The query, by its name in the store.
+        query: Option<String>,
+        /// The values of the query's parameters.
+        parameters: BTreeMap<String, String>,
+        /// The columns to take; empty is all of them.
+        columns: Vec<String>,
+    },
 }
 
 /// What a source reads from.

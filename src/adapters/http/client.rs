@@ -46,10 +46,10 @@ const USER_AGENT: &str = concat!("penstock/", env!("CARGO_PKG_VERSION"));
 
 /// What all clients of the process share: the administrator's list, the budget, the system's authorities.
 pub struct HttpLayer {
-    allowed: Arc<[IpNet]>,
-    budget: ByteBudget,
-    system: SystemAuthorities,
-    lookup: Arc<dyn Lookup>,
+    pub(super) allowed: Arc<[IpNet]>,
+    pub(super) budget: ByteBudget,
+    pub(super) system: SystemAuthorities,
+    pub(super) lookup: Arc<dyn Lookup>,
     ambient: Ambient,
     hosts: Option<HostAccess>,
 }

@@ -224,7 +224,7 @@ fn certificate(subject: &str, host: &str, problem: CertificateProblem) -> Fault 
 }
 
 /// rustls reports through `std::io::Error`, once or twice wrapped, whose `source` skips what it carries.
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+pub(crate) fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut error = error;
     while let Some(carried) = error
         .downcast_ref::<std::io::Error>()

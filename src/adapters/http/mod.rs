@@ -18,6 +18,8 @@
 pub mod ambient;
 pub mod budget;
 pub mod client;
+#[cfg(feature = "postgres")]
+pub(crate) mod dial;
 pub mod egress;
 pub mod endpoint;
 pub mod error;

@@ -80,7 +80,7 @@ pub enum CertificateProblem {
 
 impl CertificateProblem {
     /// What rustls says, in our classes.
-    pub(super) fn of(error: &rustls::Error) -> Self {
+    pub(crate) fn of(error: &rustls::Error) -> Self {
         let rustls::Error::InvalidCertificate(error) = error else {
             return Self::Other;
         };

@@ -28,7 +28,8 @@ pub struct SyncArguments {
     /// Only show the plan: the same as `penstock plan`.
     #[arg(long, conflicts_with = "watch")]
     pub dry_run: bool,
-    /// Keep going: read the sources again at each sync's interval.
+    /// Keep going: read the sources again at the shortest interval of the syncs, and at once when a store tells of
+    /// a change by itself.
     #[arg(long)]
     pub watch: bool,
     /// Run this with `sh -c`, once, after the syncs and only if a target has changed.

@@ -40,7 +40,7 @@ pub use self::credentials::{
 };
 pub use self::invocation::{ChosenSync, Invocation, ReadInvocation};
 pub use self::live::{LiveSync, LiveSyncs, NoLiveSyncs};
-pub use self::ports::{AlwaysOpen, NoAudit, NoRecords, NoWorkloads};
+pub use self::ports::{AlwaysOpen, NoAudit, NoRecords, NoWorkloads, StoreNews};
 pub use self::progress::Told;
 pub use self::session::{Looked, Session, request};
 pub use self::touches::{Touch, Touches, unencrypted_hosts};

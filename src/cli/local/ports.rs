@@ -10,6 +10,16 @@ use penstock_domain::ports::{
 use penstock_domain::sync::WorkloadScope;
 use penstock_domain::workload::{PodView, WorkloadId, WorkloadView};
 
+/// What open stores tell by themselves, for a run that goes on.
+#[async_trait]
+pub trait StoreNews: Send + Sync {
+    /// Stores that are opened from now on are listened to.
+    fn begin(&self);
+
+    /// Waits until one of them says that something may have changed; what it said since the last wait counts.
+    async fn next(&self);
+}
+
 /// Remembers nothing (`--record none`): targets can be made, but never changed, because nobody knows whose they are.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoRecords;

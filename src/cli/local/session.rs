@@ -13,6 +13,7 @@ use penstock_domain::names::{SyncId, TargetName};
 
 use super::invocation::{ChosenSync, Invocation};
 use super::live::{LiveSync, LiveSyncs};
+use super::ports::StoreNews;
 use crate::report::{PlanReport, SyncReport, Told};
 
 /// Syncs that are looked at side by side.
@@ -34,6 +35,8 @@ pub struct Session {
     pub invocation: Invocation,
     /// What a cluster knows of these syncs.
     pub live: Arc<dyn LiveSyncs>,
+    /// What stores tell by themselves.
+    pub news: Arc<dyn StoreNews>,
     /// Whether the installation key is kept, so that hashes mean something to the next run.
     pub key_is_kept: bool,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
+use penstock_domain::api::postgres::{PORT, PostgresProvider};
 use penstock_domain::api::store::{Provider, System};
 use penstock_domain::names::NamespaceName;
 use penstock_domain::stores::StoreObject;
@@ -408,6 +409,9 @@ fn hosts(spec: &Provider) -> Vec<String> {
             None => host.clone(),
         }];
     }
+    if let Some(postgres) = &spec.postgres {
+        return vec![database(postgres)];
+    }
     let mut found = usual_hosts(spec);
     let spec = provider(spec);
     walk(&spec, &mut |value| {
@@ -445,6 +449,15 @@ fn is_loopback(host: &str) -> bool {
         || name
             .parse()
             .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// The server of a database, or where its address is kept.
+fn database(postgres: &PostgresProvider) -> String {
+    match (&postgres.host, &postgres.url_ref) {
+        (Some(host), _) => format!("{host}:{}", postgres.port.unwrap_or(PORT)),
+        (None, Some(url)) => format!("the host in Secret {}, key {}", url.name, url.key),
+        (None, None) => "the usual address of postgres".to_owned(),
+    }
 }
 
 fn provider(provider: &Provider) -> Value {
@@ -486,6 +499,20 @@ mod tests {
         ] {
             assert_eq!(is_loopback(host), own, "{host}");
         }
+    }
+
+    #[test]
+    fn a_database_is_told_by_host_and_port_or_by_where_its_url_lies() {
+        let told = |postgres| {
+            let provider = serde_json::json!({"postgres": postgres});
+            hosts(&serde_json::from_value(provider).unwrap())
+        };
+        let host = serde_json::json!({"host": "db.example.com"});
+        assert_eq!(told(host), ["db.example.com:5432"]);
+        let host = serde_json::json!({"host": "db.example.com", "port": 6432});
+        assert_eq!(told(host), ["db.example.com:6432"]);
+        let url = serde_json::json!({"urlRef": {"name": "db", "key": "url"}});
+        assert_eq!(told(url), ["the host in Secret db, key url"]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
+use async_trait::async_trait;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use penstock_adapters::blocking::BlockingThread;
 use penstock_adapters::files::{FileAccess, FileSources, FileTargets, GithubFiles};
@@ -24,14 +25,17 @@ use penstock_cli::arguments::{
 };
 use penstock_cli::local::{
     AlwaysOpen, ByUser, DocumentCatalog, Invocation, LocalCredentials, NoAudit, NoLiveSyncs,
-    NoWorkloads, Session, Told,
+    NoWorkloads, Session, StoreNews, Told,
 };
 use penstock_controller::SystemClock;
 use penstock_domain::engine::Engine;
+use penstock_domain::names::NamespaceName;
 use penstock_domain::ports::{Audit, Clock, Ports, Sources, Targets, Workloads};
-use penstock_domain::stores::DataObjects;
+use penstock_domain::stores::{DataObjects, StoreNotices};
+use penstock_domain::sync::StoreReference;
 use penstock_observability::audit::{AuditTrail, OpenAudit};
 use penstock_observability::metrics::Metrics;
+use tokio::sync::Notify;
 
 use super::cluster::Cluster;
 use super::records::RecordPlaces;
@@ -142,6 +146,10 @@ impl World {
             standing_in,
             invocation,
             live: cluster.map_or_else(|| Arc::new(NoLiveSyncs) as _, Cluster::live),
+            news: Arc::new(News {
+                registry: Arc::clone(&registry),
+                heard: Arc::default(),
+            }),
             // Hashes of contents would let a stranger try guesses, one plan after the other.
             key_is_kept: key.kept && (purpose == Purpose::Write || reach.trusted_stores.is_none()),
         };
@@ -156,6 +164,32 @@ impl World {
     pub(super) async fn close(self) {
         self.registry.close().await;
         self.audit.close();
+    }
+}
+
+/// What the registry's stores tell.
+struct News {
+    registry: Arc<Registry>,
+    heard: Arc<Heard>,
+}
+
+#[derive(Default)]
+struct Heard(Notify);
+
+impl StoreNotices for Heard {
+    fn changed(&self, _: &NamespaceName, _: &StoreReference) {
+        self.0.notify_one();
+    }
+}
+
+#[async_trait]
+impl StoreNews for News {
+    fn begin(&self) {
+        self.registry.tell(Arc::clone(&self.heard) as _);
+    }
+
+    async fn next(&self) {
+        self.heard.0.notified().await;
     }
 }
 

@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use crate::world::StoreKey;
 
 /// Hints within so long after a read are gathered into one more.
-pub(super) const GATHER: Duration = Duration::from_secs(5);
+pub(crate) const GATHER: Duration = Duration::from_secs(5);
 
 /// What to do about a hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Read {
+pub(crate) enum Read {
     /// Now.
     Now,
     /// At this moment; nobody does so yet.
@@ -23,12 +23,12 @@ pub(super) enum Read {
 
 /// When each store was last read because of a hint, or will be.
 #[derive(Debug, Default)]
-pub(super) struct Gathering(HashMap<StoreKey, Instant>);
+pub(crate) struct Gathering(HashMap<StoreKey, Instant>);
 
 impl Gathering {
     /// Takes in a hint about `store`.
-    pub(super) fn hint(&mut self, store: &StoreKey, now: Instant) -> Read {
-        // Only stores that exist and sign come so far: there are as many of them as there are stores.
+    pub(crate) fn hint(&mut self, store: &StoreKey, now: Instant) -> Read {
+        // Only stores that exist and sign, or are open, come so far: there are as many of them as there are stores.
         self.0.retain(|_, read| now < *read + GATHER);
         match self.0.get_mut(store) {
             None => {

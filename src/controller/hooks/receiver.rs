@@ -10,21 +10,19 @@ use penstock_domain::ports::Clock;
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::Credentials;
 use penstock_observability::telemetry::{HookOutcome, HookReceived};
-use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 
 use super::addresses::Addresses;
-use super::gathering::{Gathering, Read};
-use crate::world::{Change, StoreKey, World};
+use crate::hints::StoreHints;
+use crate::world::{StoreKey, World};
 
 /// Receives hints for the leader. Others cannot do anything about them.
 pub struct HookReceiver {
     world: Arc<World>,
     credentials: Arc<dyn Credentials>,
     clock: Arc<dyn Clock>,
-    changes: Mutex<Option<Sender<Change>>>,
+    hints: Arc<StoreHints>,
     addresses: Mutex<Addresses>,
-    gathering: Mutex<Gathering>,
 }
 
 /// What is answered.
@@ -39,30 +37,20 @@ pub(super) enum Answer {
 }
 
 impl HookReceiver {
-    /// A receiver that knows of stores by `world` and fetches their keys by `credentials`.
+    /// A receiver that knows of stores by `world`, fetches their keys by `credentials`, and hands on `hints`.
     pub fn new(
         world: Arc<World>,
         credentials: Arc<dyn Credentials>,
         clock: Arc<dyn Clock>,
+        hints: Arc<StoreHints>,
     ) -> Self {
         Self {
             world,
             credentials,
             clock,
-            changes: Mutex::default(),
+            hints,
             addresses: Mutex::default(),
-            gathering: Mutex::default(),
         }
-    }
-
-    /// This process leads: hints go here.
-    pub(crate) fn begin(&self, changes: Sender<Change>) {
-        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) = Some(changes);
-    }
-
-    /// This process leads no longer.
-    pub(crate) fn end(&self) {
-        *self.changes.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Whether an address may ask at all.
@@ -76,14 +64,14 @@ impl HookReceiver {
 
     /// Takes one request to `path`. `signature` gives a header by its name.
     pub(super) async fn receive(
-        self: &Arc<Self>,
+        &self,
         path: &str,
         signature: impl Fn(&'static str) -> Option<String>,
         body: &[u8],
     ) -> Answer {
-        let Some(changes) = self.leading() else {
+        if !self.hints.is_heard() {
             return Answer::Unavailable;
-        };
+        }
         let named = store_of(path).and_then(|key| {
             let webhook = self.world.store(&key)?.webhook.clone()?;
             Some((key, webhook))
@@ -105,13 +93,8 @@ impl HookReceiver {
             return Answer::Refused;
         }
         told(&key, HookOutcome::Accepted);
-        self.gather(key, changes);
+        self.hints.hint(key);
         Answer::Accepted
-    }
-
-    fn leading(&self) -> Option<Sender<Change>> {
-        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.clone().filter(|changes| !changes.is_closed())
     }
 
     async fn secret(&self, key: &StoreKey, webhook: &Webhook) -> Result<SecretValue, Answer> {
@@ -128,26 +111,6 @@ impl HookReceiver {
                 Answer::Refused
             }
         })
-    }
-
-    fn gather(self: &Arc<Self>, key: StoreKey, changes: Sender<Change>) {
-        let read = {
-            let mut gathering = self
-                .gathering
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            gathering.hint(&key, Instant::now())
-        };
-        let at = match read {
-            Read::Coming => return,
-            Read::Now => Instant::now(),
-            Read::At(at) => at,
-        };
-        tokio::spawn(async move {
-            tokio::time::sleep_until(at).await;
-            // Whoever leads next reads everything anew.
-            drop(changes.send(Change::Hook(key)).await);
-        });
     }
 }
 

@@ -114,6 +114,16 @@ impl Replacing<'_> {
         }
         self.optional(&format!("{field}.environment"), &mut source.environment);
         self.optional(&format!("{field}.path"), &mut source.path);
+        if let Some(postgres) = source
+            .options
+            .as_mut()
+            .and_then(|options| options.postgres.as_mut())
+        {
+            for (name, value) in &mut postgres.parameters {
+                let field = member(&format!("{field}.options.postgres.parameters"), name);
+                self.text(&field, value);
+            }
+        }
         if let Some(select) = &mut source.select {
             self.pattern(&format!("{field}.select.matching"), &mut select.matching);
         }

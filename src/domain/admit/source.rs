@@ -8,6 +8,7 @@ use super::place::Place;
 use super::problems::Problems;
 use super::words::{keys, literal, member, object_name, path, word};
 use crate::api::one_of::ReadOneOf;
+use crate::api::postgres::PostgresSourceOptions;
 use crate::api::select::{KeyCase as ApiCase, SourceSelect, TagSelect};
 use crate::api::shared::{MaskedText, StoreKind as ApiStoreKind, StoreRef};
 use crate::api::source::{
@@ -230,6 +231,9 @@ fn options(
         Ok(StoreOptions::AwsSecretsManager(aws)) => SourceOptions::AwsSecretsManager {
             tags: aws.tags.clone(),
         },
+        Ok(StoreOptions::Postgres(postgres)) => {
+            postgres_options(problems, &format!("{field}.options.postgres"), postgres)
+        }
         Err(ReadOneOf::Nothing { .. }) => SourceOptions::None,
         Err(several @ ReadOneOf::Several { .. }) => {
             problems.invalid(
@@ -238,6 +242,35 @@ fn options(
             );
             SourceOptions::None
         }
+    }
+}
+
+fn postgres_options(
+    problems: &mut Problems,
+    field: &str,
+    options: &PostgresSourceOptions,
+) -> SourceOptions {
+    if options.table.is_some() && options.query.is_some() {
+        problems.invalid(field, "a source reads one table or one query, not both");
+    }
+    if options.query.is_none() && !options.parameters.is_empty() {
+        problems.invalid(
+            format!("{field}.parameters"),
+            "belong to a query, and this source names none",
+        );
+    }
+    for (name, value) in &options.parameters {
+        let field = member(&format!("{field}.parameters"), name);
+        word(problems, &field, Some(value));
+    }
+    for (at, column) in options.columns.iter().enumerate() {
+        word(problems, &format!("{field}.columns[{at}]"), Some(column));
+    }
+    SourceOptions::Postgres {
+        table: word(problems, &format!("{field}.table"), options.table.as_ref()),
+        query: word(problems, &format!("{field}.query"), options.query.as_ref()),
+        parameters: options.parameters.clone(),
+        columns: options.columns.clone(),
     }
 }
 

@@ -38,6 +38,7 @@ pub mod infisical;
 pub mod kubernetes;
 mod null;
 pub mod one_of;
+pub mod postgres;
 pub mod rollout;
 pub mod rotation;
 mod schema;

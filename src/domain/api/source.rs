@@ -12,6 +12,7 @@ use super::gcp_secret_manager::GcpSourceOptions;
 use super::infisical::InfisicalSourceOptions;
 use super::null::null_is_empty;
 use super::one_of::one_of;
+use super::postgres::PostgresSourceOptions;
 use super::schema::{
     EntryName, Filled, List, Map, ObjectNameTemplate, Text, at_most_one, exactly_one, only_with,
 };
@@ -65,14 +66,15 @@ pub struct Source {
     /// Infisical the folder. For Bitwarden the folder or collection, or an item in it; for its Secrets Manager
     /// the project, or a secret in it. For Google Cloud and Azure the name of a secret; ending in `/`, or absent,
     /// a folder: what stands before the store's `separator`. For AWS the name of a secret or parameter; ending in
-    /// `/`, or absent, a folder. May hold `{{ parameters }}`. Absent: the store's root.
+    /// `/`, or absent, a folder. For Postgres
+    /// the folder that a table's rows lie in. May hold `{{ parameters }}`. Absent: the store's root.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Text<1024>>")]
     pub path: Option<String>,
     /// Field of an entry that has several (item field, JSON property). Absent: the store's own default;
     /// for Vault every field of the entry, for Infisical every secret of the folder, for Bitwarden the
     /// password of a login, the text of a note and the private key of an SSH key, for Google Cloud, Azure
-    /// and AWS the whole secret.
+    /// and AWS the whole secret, for Postgres every key.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Filled<253>>")]
     pub field: Option<String>,
@@ -288,6 +290,9 @@ pub struct SourceOptions {
     /// For a store whose provider is `awsSecretsManager`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_secrets_manager: Option<AwsSecretsManagerSourceOptions>,
+    /// For a store whose provider is `postgres`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<PostgresSourceOptions>,
 }
 
 one_of! {
@@ -305,6 +310,8 @@ one_of! {
         AzureKeyVault(AzureSourceOptions) = azure_key_vault "azureKeyVault",
         /// AWS Secrets Manager.
         AwsSecretsManager(AwsSecretsManagerSourceOptions) = aws_secrets_manager "awsSecretsManager",
+        /// A PostgreSQL database.
+        Postgres(PostgresSourceOptions) = postgres "postgres",
     }
 }
 

@@ -12,6 +12,7 @@ use super::infisical::{Follow, InfisicalProvider};
 use super::kubernetes::KubernetesProvider;
 use super::null::null_is_empty;
 use super::one_of::one_of;
+use super::postgres::PostgresProvider;
 use super::schema::{Filled, List, NamespaceName, Text, at_least, at_most, exactly_one};
 use super::shared::{GoDuration, LabelSelector, SecretKeyRef};
 use super::source::ObjectKind;
@@ -167,6 +168,9 @@ pub struct Provider {
     /// Files on a host, over SSH. Works in the CLI only; the operator refuses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssh: Option<SshProvider>,
+    /// A PostgreSQL database, Supabase's too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<PostgresProvider>,
 }
 
 one_of! {
@@ -192,6 +196,8 @@ one_of! {
         AwsParameterStore(AwsProvider) = aws_parameter_store "awsParameterStore",
         /// Files on a host.
         Ssh(SshProvider) = ssh "ssh",
+        /// A PostgreSQL database.
+        Postgres(PostgresProvider) = postgres "postgres",
     }
 }
 
@@ -328,6 +334,15 @@ pub struct AllowAt {
     )]
     #[schemars(with = "List<Filled<253>, 32>")]
     pub mount: Vec<String>,
+    /// Tables and queries, by their names in the store (`options.postgres.table`, `options.postgres.query`). A store
+    /// with a single one needs none here.
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "List<Filled<63>, 32>")]
+    pub table: Vec<String>,
     /// Kinds of object (`options.kubernetes.kind`): Secret, ConfigMap.
     #[serde(
         default,
@@ -420,7 +435,7 @@ pub struct StoreStatus {
     #[schemars(with = "Option<Text<64>>")]
     pub provider: Option<String>,
     /// What the store can do: read, write, list, versions, tags, probe (tell cheaply whether something
-    /// changed), notify, act, rotate.
+    /// changed), notify (tell by itself, at once, that something changed), act, rotate.
     #[serde(
         default,
         deserialize_with = "null_is_empty",

@@ -166,6 +166,8 @@ pub struct Reach<'a> {
     pub environment: Option<&'a str>,
     /// The mount, where the source or target sets one that is not the store's own.
     pub mount: Option<&'a str>,
+    /// The table or query, where the store has several.
+    pub table: Option<&'a str>,
     /// The kind of object, where the source or target sets one that is not the usual.
     pub kind: Option<ObjectKind>,
     /// What leads elsewhere from what is read.
@@ -181,6 +183,7 @@ impl<'a> Reach<'a> {
             verb: Verb::Read,
             environment: None,
             mount: None,
+            table: None,
             kind: None,
             follow: &[],
             path,
@@ -241,6 +244,7 @@ fn allows(entry: &Allow, caller: AskingNamespace<'_>, reach: &Reach<'_>) -> bool
         && is_meant(entry, caller)
         && text(|at| &at.environment, reach.environment)
         && text(|at| &at.mount, reach.mount)
+        && text(|at| &at.table, reach.table)
         && reach
             .kind
             .is_none_or(|kind| at.is_some_and(|at| at.kind.contains(&kind)))

@@ -9,5 +9,6 @@ mod first_sync;
 mod infisical;
 mod kills;
 mod panbot;
+mod postgres;
 mod rollouts;
 mod rules;

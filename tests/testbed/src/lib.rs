@@ -8,6 +8,7 @@
 //! | [`FakeKubelet`] | a node whose pods live by the values that they are given |
 //! | [`OpenBao`], [`VaultClient`] | a vault with TLS, its data on disk and its requests counted |
 //! | [`Sshd`] | a host to log in to |
+//! | [`Postgres`], [`shared_postgres`] | a database with TLS, that can be killed and started again |
 //! | [`shared`] | one of each for all tests of a binary |
 //! | [`Operator`] | the binary under test, as a process that can be hurt and measured |
 //! | [`ApiProxy`], [`Trap`] | counts requests to the API server and interferes with chosen ones |
@@ -38,6 +39,7 @@ mod net;
 mod objects;
 mod openbao;
 mod operator;
+mod postgres;
 mod service_account;
 mod shared;
 mod sshd;
@@ -65,6 +67,7 @@ pub use openbao::{
     AppRole, AuditedRequest, KubernetesLogin, OpenBao, OpenBaoError, VaultClient, VaultError,
 };
 pub use operator::{Operator, OperatorError, OperatorOptions};
+pub use postgres::{Postgres, PostgresClient, PostgresError, shared_postgres};
 pub use service_account::ServiceAccountName;
 pub use shared::{Testbed, TestbedError, keeper, shared};
 pub use sshd::{NoPrograms, Sshd, SshdError};

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::*;
+use crate::hints::StoreHints;
 use crate::world::{Change, TrackedStore, World};
 
 /// The vector that Infisical's own way of signing gives.
@@ -63,7 +64,7 @@ impl Credentials for OneSecret {
 
 struct Case {
     address: SocketAddr,
-    receiver: Arc<HookReceiver>,
+    hints: Arc<StoreHints>,
     credentials: Arc<OneSecret>,
     changes: Receiver<Change>,
 }
@@ -87,16 +88,18 @@ impl Case {
         }
         let credentials = Arc::new(OneSecret(Mutex::default()));
         let port = Arc::clone(&credentials) as Arc<dyn Credentials>;
-        let receiver = Arc::new(HookReceiver::new(world, port, Arc::new(Then)));
+        let hints = Arc::new(StoreHints::default());
+        let receiver = HookReceiver::new(world, port, Arc::new(Then), Arc::clone(&hints));
+        let receiver = Arc::new(receiver);
         let (sender, changes) = channel(16);
-        receiver.begin(sender);
+        hints.begin(sender);
         let server = HookServer::listen(SocketAddr::from(([127, 0, 0, 1], 0)));
         let server = server.await.unwrap();
         let address = server.address();
         tokio::spawn(server.serve(Arc::clone(&receiver), CancellationToken::new()));
         Self {
             address,
-            receiver,
+            hints,
             credentials,
             changes,
         }
@@ -180,7 +183,7 @@ async fn who_cannot_do_anything_about_it_says_so() {
     *case.credentials.0.lock().unwrap() = Some(FaultClass::Unavailable);
     assert_eq!(case.status(SIGNED).await, 503);
     *case.credentials.0.lock().unwrap() = None;
-    case.receiver.end();
+    case.hints.end();
     assert_eq!(case.status(SIGNED).await, 503);
     assert_eq!(case.status("/hooks/namespaces/prod/never").await, 503);
 }

