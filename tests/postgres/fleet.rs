@@ -16,11 +16,16 @@ use super::{Case, Outcome, PASSWORD, SOON, server};
 fn folder(case: &Case) -> Result<TempDir, Failure> {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/runtime-fleet");
     let folder = TempDir::with_prefix("penstock-fleet-")?;
-    let provider = case.store.provider.postgres.as_ref().ok_or("a provider")?;
+    let provider = case
+        .store
+        .provider
+        .postgres
+        .as_ref()
+        .ok_or_else(|| Failure::because("a provider"))?;
     let authority = provider.ca_bundle.as_deref().unwrap_or_default();
     let authority = authority.trim_end().replace('\n', "\n        ");
     let store = fs::read_to_string(example.join("store.yaml"))?;
-    let mut filled = store.clone();
+    let mut filled = store;
     for (from, to) in [
         (
             "host: db.example.com ".to_owned(),
@@ -44,6 +49,7 @@ fn folder(case: &Case) -> Result<TempDir, Failure> {
         filled = filled.replace(&from, &to);
     }
     fs::write(folder.path().join("store.yaml"), filled)?;
+    fs::create_dir(folder.path().join("deploy"))?;
     fs::copy(example.join("env.yaml"), folder.path().join("env.yaml"))?;
     Ok(folder)
 }
@@ -117,7 +123,7 @@ async fn a_saved_setting_reaches_the_file_at_once() -> Outcome {
     .await?;
     prepare(&case).await?;
     let folder = folder(&case)?;
-    let mut watching = penstock(&folder, &format!("sync --watch -q --yes {WORDS}"))?;
+    let mut watching = penstock(&folder, &format!("sync --watch -q {WORDS}"))?;
     until_file_holds(&folder, "LLM_API_KEY=t0psecret-1").await?;
     let listens = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE usename = '{}' AND query LIKE 'LISTEN%'",

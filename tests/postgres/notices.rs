@@ -41,7 +41,7 @@ impl Heard {
         };
         tokio::time::timeout(SOON, waiting)
             .await
-            .map_err(|_| "nothing was heard")?;
+            .map_err(|_| Failure::because("nothing was heard"))?;
         Ok(())
     }
 }

@@ -4,11 +4,12 @@ use penstock_domain::api::store::Allow;
 use penstock_domain::conditions::Reason;
 use penstock_domain::fault::FaultClass;
 use penstock_domain::sync::ValidatedSource;
+use penstock_testbed::Failure;
 use serde_json::{Value, json};
 
 use super::{Case, Outcome, lines, query, registry, server, settings, store, table};
 
-async fn shop(changes: Value) -> Result<Option<Case>, penstock_testbed::Failure> {
+async fn shop(changes: Value) -> Result<Option<Case>, Failure> {
     let Some(server) = server().await? else {
         return Ok(None);
     };
@@ -86,7 +87,9 @@ async fn a_tenant_reaches_nothing_inside_and_nothing_in_clear() -> Outcome {
         let object = store(provider);
         let case = Case {
             registry: registry(&object, &case.secrets, allowed),
-            ..shop(json!({})).await?.ok_or("no server")?
+            ..shop(json!({}))
+                .await?
+                .ok_or_else(|| Failure::because("no server"))?
         };
         let fault = case.fault(&case.source()).await;
         assert_eq!(fault.reason, Reason::EgressDenied, "{changes}: {fault}");
@@ -100,7 +103,12 @@ async fn a_url_is_a_server_and_nothing_else() -> Outcome {
     let Some(case) = shop(json!({})).await? else {
         return Ok(());
     };
-    let provider = case.store.provider.postgres.clone().ok_or("a provider")?;
+    let provider = case
+        .store
+        .provider
+        .postgres
+        .clone()
+        .ok_or_else(|| Failure::because("a provider"))?;
     let port = provider.port.unwrap_or_default();
     let (role, password) = (case.role.clone(), super::PASSWORD);
     let case = case.changed(json!({
@@ -119,7 +127,9 @@ async fn a_url_is_a_server_and_nothing_else() -> Outcome {
         case.secrets.set("url", &format!("{server}{rest}"));
         let case = Case {
             registry: registry(&case.store, &case.secrets, &["127.0.0.0/8"]),
-            ..shop(json!({})).await?.ok_or("no server")?
+            ..shop(json!({}))
+                .await?
+                .ok_or_else(|| Failure::because("no server"))?
         };
         let fault = case.fault(&case.source()).await;
         assert_eq!(fault.class, FaultClass::Invalid);

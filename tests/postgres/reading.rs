@@ -123,7 +123,7 @@ fn providers() -> serde_json::Value {
 }
 
 const PROVIDERS: &str = "CREATE TABLE global_settings (provider text, api_key text, base_url text, internal text,
-        enabled boolean DEFAULT true, updated_at timestamptz DEFAULT '2026-01-01');
+        enabled boolean DEFAULT true, updated_at timestamptz DEFAULT '2026-01-01 00:00:00+00');
     INSERT INTO global_settings VALUES ('openai', 'sk-1', NULL, 'x'), ('mistral', 'mk-1', 'https://m', 'x'),
         ('team/a', 'tk-1', 'https://t', 'x'), ('old', 'ok-1', NULL, 'x');
     UPDATE global_settings SET enabled = false WHERE provider = 'old';

@@ -6,7 +6,7 @@ use penstock_domain::conditions::Reason;
 use penstock_domain::fault::FaultClass;
 use penstock_domain::stores::StoreProbe;
 use penstock_domain::sync::ValidatedSource;
-use penstock_testbed::eventually;
+use penstock_testbed::{Failure, eventually};
 use serde_json::json;
 
 use super::{Case, Outcome, SOON, lines, query, server, settings, table};
@@ -204,7 +204,7 @@ async fn a_query_of_the_store_cannot_write() -> Outcome {
 }
 
 /// A store with a query that sleeps.
-async fn sleeper(seconds: u32) -> Result<Option<Case>, penstock_testbed::Failure> {
+async fn sleeper(seconds: u32) -> Result<Option<Case>, Failure> {
     let Some(server) = server().await? else {
         return Ok(None);
     };
@@ -216,7 +216,7 @@ async fn sleeper(seconds: u32) -> Result<Option<Case>, penstock_testbed::Failure
 }
 
 /// How many statements of the case's role run.
-async fn running(case: &Case) -> Result<String, penstock_testbed::Failure> {
+async fn running(case: &Case) -> Result<String, Failure> {
     let sql = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE usename = '{}' AND state = 'active'",
         case.role
@@ -237,7 +237,7 @@ async fn a_statement_that_takes_too_long_ends_at_the_server() -> Outcome {
     let Some(case) = sleeper(600).await? else {
         return Ok(());
     };
-    let case = case.with_timeout(Duration::from_secs(2));
+    let case = case.with_timeout(Duration::from_secs(10));
     let fault = case.fault(&case.source()).await;
     assert_eq!(fault.class, FaultClass::Unavailable);
     assert!(fault.to_string().contains("limits.timeout"), "{fault}");
@@ -254,7 +254,7 @@ async fn a_read_that_nobody_waits_for_ends_at_the_server() -> Outcome {
         let source = case.source();
         let read = case.read(&source);
         tokio::select! {
-            _ = read => return Err("it cannot end".into()),
+            _ = read => return Err(Failure::because("it cannot end")),
             seen = until_running(&case, "1") => seen?,
         }
     }

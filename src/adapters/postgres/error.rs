@@ -8,7 +8,9 @@ use tokio_postgres::error::SqlState;
 
 use super::answer::Rejection;
 use super::readable::{From as Origin, Readable};
+use crate::http::egress::Refusal;
 use crate::http::error::SendRequest;
+use crate::http::resolve::ResolveHost;
 use crate::http::tls::{CertificateProblem, ConfigureTls};
 use crate::settings::ReadSettings;
 
@@ -177,6 +179,13 @@ impl PostgresError {
             Self::Tls(problem) => Fault::new(FaultClass::Invalid, provider, problem.to_string())
                 .hint("Check caBundle, caSecretRef or caConfigMapRef, and tlsServerName"),
             Self::Connect { host, source } => match source {
+                SendRequest::Resolve(ResolveHost::Refused(Refusal::PlainText)) => Fault::new(
+                    FaultClass::Denied,
+                    format!("{provider}.tls"),
+                    "the address may not be reached in plain text, nor by TLS that is not verified",
+                )
+                .because(Reason::EgressDenied)
+                .hint("Set `tls: verifyFull`, or have an administrator open the address with `--egress-allow`"),
                 SendRequest::Resolve(_) => source.fault(&format!("{provider}.host"), host),
                 SendRequest::Verify(CertificateProblem::Other) => of(
                     FaultClass::Unavailable,

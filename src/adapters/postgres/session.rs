@@ -460,5 +460,5 @@ impl Drop for Transaction {
 
 /// What the server is given, a little less than we wait: its own word is better than our silence.
 fn milliseconds(timeout: Duration) -> u128 {
-    (timeout * 9 / 10).as_millis().max(1)
+    (timeout * 4 / 5).as_millis().max(1)
 }

@@ -18,7 +18,7 @@ async fn server() -> Result<Option<&'static Postgres>, Failure> {
     match shared_postgres().await {
         Ok(server) => Ok(Some(server)),
         Err(error) if error.is_missing() => Ok(None),
-        Err(error) => Err(error.to_string().into()),
+        Err(error) => Err(Failure::because(error.to_string())),
     }
 }
 
