@@ -133,12 +133,12 @@ fn parameter(access: &mut Access, name: &str, value: &str) -> Result<(), ReadUrl
         ("sslmode", "disable") => access.tls = Some(PostgresTls::Disable),
         // Weaker ones would let anybody on the way read the password.
         ("sslmode", "allow" | "prefer" | "require" | "verify-ca" | "verify-full")
-        | ("channel_binding", "prefer") => {}
+        | ("channel_binding", "prefer")
+        | ("pgbouncer", "false") => {}
         ("channel_binding", "require") => {
             access.channel_binding = Some(PostgresChannelBinding::Require);
         }
         ("pgbouncer", "true") => access.transaction_pooler = true,
-        ("pgbouncer", "false") => {}
         ("sslmode", _) => return Err(ReadUrl::Value("sslmode")),
         ("channel_binding", _) => return Err(ReadUrl::Value("channel_binding")),
         ("pgbouncer", _) => return Err(ReadUrl::Value("pgbouncer")),

@@ -152,19 +152,16 @@ impl Database {
             let (alive, lost) = watch::channel(false);
             let ends = (closed, alive);
             let failed = |error: tokio_postgres::Error| self.refused(&error);
-            let client = match &self.tls {
-                Some(tls) => {
-                    let connecting = self.config.connect_raw(stream, tls.clone());
-                    let (client, connection) = connecting.await.map_err(failed)?;
-                    tokio::spawn(drive(connection, ends, notified));
-                    client
-                }
-                None => {
-                    let connecting = self.config.connect_raw(stream, NoTls);
-                    let (client, connection) = connecting.await.map_err(failed)?;
-                    tokio::spawn(drive(connection, ends, notified));
-                    client
-                }
+            let client = if let Some(tls) = &self.tls {
+                let connecting = self.config.connect_raw(stream, tls.clone());
+                let (client, connection) = connecting.await.map_err(failed)?;
+                tokio::spawn(drive(connection, ends, notified));
+                client
+            } else {
+                let connecting = self.config.connect_raw(stream, NoTls);
+                let (client, connection) = connecting.await.map_err(failed)?;
+                tokio::spawn(drive(connection, ends, notified));
+                client
             };
             Ok(Session {
                 client,
@@ -229,7 +226,9 @@ impl Database {
             }
             if let Some(broken) = current.downcast_ref::<std::io::Error>() {
                 let carried = broken.get_ref();
-                return if carried.is_some_and(|carried| carried.is::<SpeaksNoTls>()) {
+                return if carried
+                    .is_some_and(<dyn std::error::Error + Send + Sync>::is::<SpeaksNoTls>)
+                {
                     PostgresError::NoTls { host }
                 } else {
                     self.unreachable(SendRequest::Interrupted)

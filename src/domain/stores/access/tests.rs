@@ -277,6 +277,7 @@ fn what_a_source_sets_must_be_named() {
     };
     let at = || {
         Some(AllowAt {
+            table: Vec::new(),
             mount: vec!["kv".to_owned()],
             environment: vec!["dev".to_owned()],
             kind: vec![ObjectKind::Secret],
