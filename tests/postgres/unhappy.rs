@@ -239,7 +239,7 @@ async fn a_statement_that_takes_too_long_ends_at_the_server() -> Outcome {
     };
     let case = case.with_timeout(Duration::from_secs(10));
     let fault = case.fault(&case.source()).await;
-    assert_eq!(fault.class, FaultClass::Unavailable);
+    assert_eq!(fault.class, FaultClass::Unavailable, "{fault}");
     assert!(fault.to_string().contains("limits.timeout"), "{fault}");
     until_running(&case, "0").await
 }

@@ -173,14 +173,17 @@ fn as_text(column: &str) -> String {
 }
 
 /// Whatever type a column has, its value as the bytes that it stands for. The branches are by type (`pg_type.dat`:
-/// bytea 17, json 114, jsonb 3802), and each begins with the value's text, because all are planned.
+/// bytea 17, json 114, jsonb 3802). All are planned, and of a constant (a view or a query may have one) the planner
+/// computes what it can: so each takes a value of any type, and `concat` and `to_json`, which are not immutable, keep
+/// what could fail until it is the branch of the value's own type.
 fn as_bytes(column: &str) -> String {
     let (column, text) = (column_of(column), as_text(column));
+    let of_type = format!("pg_catalog.pg_typeof({column})::pg_catalog.oid");
     format!(
-        "CASE pg_catalog.pg_typeof({column})::pg_catalog.oid \
-         WHEN 17 THEN pg_catalog.decode(pg_catalog.substr({text}, 3), 'hex') \
-         WHEN 114 THEN pg_catalog.convert_to({text}::pg_catalog.json OPERATOR(pg_catalog.#>>) '{{}}', 'UTF8') \
-         WHEN 3802 THEN pg_catalog.convert_to({text}::pg_catalog.jsonb OPERATOR(pg_catalog.#>>) '{{}}', 'UTF8') \
+        "CASE WHEN {column} IS NULL THEN NULL \
+         WHEN {of_type} = 17 THEN pg_catalog.decode(pg_catalog.substr(pg_catalog.concat({text}), 3), 'hex') \
+         WHEN {of_type} IN (114, 3802) \
+         THEN pg_catalog.convert_to(pg_catalog.to_json({column}) OPERATOR(pg_catalog.#>>) '{{}}', 'UTF8') \
          ELSE pg_catalog.convert_to({text}, 'UTF8') END"
     )
 }

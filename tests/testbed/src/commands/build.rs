@@ -1,8 +1,20 @@
 //! `penstock-testbed build`.
 
+use std::process::{Command, Stdio};
+
 use penstock_testbed::{Failure, Story, ToolSet, Tools, check_prerequisites};
 
 use super::{interrupt, own_keeper};
+
+fn has_npm() -> bool {
+    let version = Command::new("npm")
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    version.is_ok_and(|status| status.success())
+}
 
 pub(super) async fn build(optional: bool) -> Result<(), Failure> {
     if Tools::find().is_ok() && Tools::find_set(ToolSet::Database).is_ok() {
@@ -26,10 +38,15 @@ pub(super) async fn build(optional: bool) -> Result<(), Failure> {
     let keeper = own_keeper().await?;
     let all = async {
         penstock_testbed::build(&mut story, &keeper).await?;
-        penstock_testbed::build_set(ToolSet::Database, &mut story, &keeper).await
+        if has_npm() {
+            penstock_testbed::build_set(ToolSet::Database, &mut story, &keeper).await?;
+        } else {
+            story.line("skipped: PostgreSQL; there is no npm to fetch it with");
+        }
+        Ok(())
     };
     let built = tokio::select! {
-        built = all => built.map(drop).map_err(Failure::from),
+        built = all => built.map_err(|error: penstock_testbed::BuildError| Failure::from(error)),
         interrupted = interrupt::any() => Err(interrupted),
     };
     keeper.close().await;

