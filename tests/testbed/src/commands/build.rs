@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use penstock_testbed::{Failure, Story, ToolSet, Tools, check_prerequisites};
+use penstock_testbed::{BuildError, Failure, Story, ToolSet, Tools, check_prerequisites};
 
 use super::{interrupt, own_keeper};
 
@@ -43,10 +43,10 @@ pub(super) async fn build(optional: bool) -> Result<(), Failure> {
         } else {
             story.line("skipped: PostgreSQL; there is no npm to fetch it with");
         }
-        Ok(())
+        Ok::<(), BuildError>(())
     };
     let built = tokio::select! {
-        built = all => built.map_err(|error: penstock_testbed::BuildError| Failure::from(error)),
+        built = all => built.map_err(Failure::from),
         interrupted = interrupt::any() => Err(interrupted),
     };
     keeper.close().await;
