@@ -3,6 +3,8 @@
 //! [`providers`] is the only file that names every store's adapter, [`open`] says what they have in common,
 //! [`registry`] keeps them open and serves the ports. What lies on the machine itself is beside them in `local`.
 
+#[cfg(any(feature = "doppler", feature = "onepassword", feature = "http-service"))]
+mod asking;
 #[cfg(feature = "aws")]
 #[allow(dead_code, reason = "each service calls its part of the actions")]
 pub mod aws;
@@ -22,6 +24,8 @@ pub mod bitwarden_sm;
 pub mod blocking;
 #[cfg(feature = "stores")]
 mod credential_hash;
+#[cfg(feature = "doppler")]
+pub mod doppler;
 #[cfg(feature = "stores")]
 #[allow(dead_code, reason = "some systems count otherwise")]
 mod entries;
@@ -32,6 +36,8 @@ mod flat_names;
 #[cfg(feature = "gcp-secret-manager")]
 pub mod gcp_secret_manager;
 pub mod http;
+#[cfg(feature = "http-service")]
+pub mod http_service;
 #[cfg(feature = "infisical")]
 pub mod infisical;
 #[cfg(feature = "oauth")]
@@ -44,6 +50,8 @@ pub mod local;
 pub mod no_canaries;
 #[cfg(feature = "oauth")]
 mod oauth;
+#[cfg(feature = "onepassword")]
+pub mod one_password;
 pub mod open;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -72,5 +80,13 @@ pub mod validators;
 #[cfg(feature = "vault")]
 pub mod vault;
 
+#[cfg(feature = "stores")]
+#[cfg(test)]
+#[allow(dead_code, reason = "a build with few systems uses a part of it")]
+mod test_failures;
 #[cfg(test)]
 mod test_ports;
+#[cfg(feature = "stores")]
+#[cfg(test)]
+#[allow(dead_code, reason = "a build with few systems uses a part of it")]
+mod test_stores;

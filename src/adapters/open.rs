@@ -178,6 +178,15 @@ impl Notices {
     }
 }
 
+/// The entries of one name.
+pub(crate) fn named(answer: &Snapshot, name: &str) -> Snapshot {
+    let entries = answer.entries.iter().filter(|entry| entry.name == name);
+    Snapshot {
+        entries: entries.cloned().collect(),
+        version: answer.version.clone(),
+    }
+}
+
 /// A store that has been opened: its credentials have been fetched, and it may keep a login.
 #[async_trait]
 pub trait OpenedStore: Send + Sync {
@@ -191,6 +200,21 @@ pub trait OpenedStore: Send + Sync {
     /// earlier read, that may be the answer.
     async fn refresh(&self, subject: &str, query: &StoreQuery) -> Result<Snapshot, StoreFailure> {
         self.read(subject, query).await
+    }
+
+    /// The query whose answer holds that of `query`: who wants different parts of one thing shares its read.
+    fn whole(&self, query: &StoreQuery) -> StoreQuery {
+        query.clone()
+    }
+
+    /// What `query` asks for of `answer`, which is that of its [`Self::whole`].
+    fn part(
+        &self,
+        _subject: &str,
+        _query: &StoreQuery,
+        answer: Arc<Snapshot>,
+    ) -> Result<Snapshot, StoreFailure> {
+        Ok(Arc::unwrap_or_clone(answer))
     }
 
     /// Logs in and makes one cheap read.

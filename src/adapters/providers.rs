@@ -107,6 +107,9 @@ systems! {
     "aws-parameter-store" AwsParameterStore => crate::aws_parameter_store::ParameterStore,
     "ssh" Ssh => crate::ssh::SshStore,
     "postgres" Postgres => crate::postgres::PostgresStore,
+    "doppler" Doppler => crate::doppler::DopplerStore,
+    "onepassword" OnePassword => crate::one_password::OnePasswordStore,
+    "http-service" Http => crate::http_service::HttpService,
 }
 
 fn system(store: &StoreObject) -> Result<System<'_>, Fault> {

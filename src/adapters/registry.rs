@@ -285,17 +285,18 @@ impl Registry {
         opened: &Arc<dyn OpenedStore>,
         (query, freshness): (&StoreQuery, Freshness),
     ) -> Result<Snapshot, StoreFailure> {
+        let whole = opened.whole(query);
+        let subject = store.reference.to_string();
         let key = ReadKey {
             store: store.reference.clone(),
             home: store.home.clone(),
             uid: store.uid.clone(),
             generation: store.generation,
             credential_hash: opened.credential_hash(),
-            query: query.clone(),
+            query: whole.clone(),
         };
         let read = || {
-            let (opened, query) = (Arc::clone(opened), query.clone());
-            let subject = store.reference.to_string();
+            let (opened, query, subject) = (Arc::clone(opened), whole, subject.clone());
             async move {
                 match freshness {
                     Freshness::Now => opened.read(&subject, &query).await,
@@ -303,8 +304,8 @@ impl Registry {
                 }
             }
         };
-        let snapshot = self.shared.get(key, sync, freshness, read).await?;
-        Ok(Arc::unwrap_or_clone(snapshot))
+        let answer = self.shared.get(key, sync, freshness, read).await?;
+        opened.part(&subject, query, answer)
     }
 
     async fn read_object(
@@ -375,7 +376,9 @@ fn not_found(reference: &StoreReference) -> Fault {
         StoreKind::Namespaced => "it does not exist in this namespace",
         StoreKind::Cluster => "it does not exist",
     };
-    Fault::new(FaultClass::NotFound, reference.to_string(), place).because(Reason::StoreNotFound)
+    Fault::new(FaultClass::NotFound, reference.to_string(), place)
+        .because(Reason::StoreNotFound)
+        .hint("Create it, or correct the name")
 }
 
 /// Reads that are under way may end; then the login is given back.
@@ -398,7 +401,10 @@ impl Sources for Registry {
         freshness: Freshness,
     ) -> Result<Snapshot, Fault> {
         match &source.origin {
-            Origin::Store(reference) => self.read_store(sync, reference, source, freshness).await,
+            Origin::Store(reference) => {
+                let read = self.read_store(sync, reference, source, freshness).await;
+                read.map_err(Fault::with_way_out)
+            }
             Origin::Secret { name, optional } => {
                 self.read_object(sync, DataKind::Secret, name, *optional)
                     .await
@@ -459,6 +465,12 @@ fn literal(values: &BTreeMap<Key, SecretValue>) -> Snapshot {
 #[async_trait]
 impl StoreProbe for Registry {
     async fn check(&self, store: &StoreObject) -> Result<Capabilities, Fault> {
+        self.check_store(store).await.map_err(Fault::with_way_out)
+    }
+}
+
+impl Registry {
+    async fn check_store(&self, store: &StoreObject) -> Result<Capabilities, Fault> {
         let subject = store.reference.to_string();
         let place = self.place(store);
         let opened = self

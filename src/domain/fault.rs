@@ -103,6 +103,28 @@ impl Fault {
         self
     }
 
+    /// The same fault with a way out: its own, or what faults of its class have in common. What is invalid says itself
+    /// what is to be corrected.
+    #[must_use]
+    pub fn with_way_out(self) -> Self {
+        if self.hint.is_some() {
+            return self;
+        }
+        let usual = match self.class {
+            FaultClass::NotFound => "Check the name, and whether the credentials can see it",
+            FaultClass::Denied => "Check what the credentials may do there",
+            FaultClass::Unavailable => {
+                "It is tried again without anybody's help. If it lasts, look at the system itself and at the way to it"
+            }
+            FaultClass::Throttled { .. } => {
+                "It is tried again as soon as that is allowed. If it comes often, lower `limits` of the store or read less often"
+            }
+            FaultClass::Conflict => "It is tried again without anybody's help",
+            FaultClass::Invalid | FaultClass::NotSupported => return self,
+        };
+        self.hint(usual)
+    }
+
     /// How long the outside system asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.class {
@@ -137,6 +159,22 @@ mod tests {
             Some(Duration::from_hours(24)),
         );
         assert_eq!(fault.retry_after(), Some(MAX_RETRY_AFTER));
+    }
+
+    #[test]
+    fn a_usual_way_out_gives_way_to_a_better_one() {
+        for class in [
+            FaultClass::NotFound,
+            FaultClass::Denied,
+            FaultClass::Unavailable,
+            FaultClass::Throttled { retry_after: None },
+            FaultClass::Conflict,
+        ] {
+            let fault = Fault::new(class.clone(), "x", "y");
+            assert!(fault.clone().with_way_out().hint.is_some(), "{class:?}");
+            let better = fault.hint("z").with_way_out();
+            assert_eq!(better.hint.as_deref(), Some("z"), "{class:?}");
+        }
     }
 
     #[test]

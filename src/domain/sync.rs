@@ -160,6 +160,13 @@ pub enum SourceOptions {
         /// The columns to take; empty is all of them.
         columns: Vec<String>,
     },
+    /// Any service.
+    Http {
+        /// The part of the answer that holds the entries; empty is the whole.
+        result: String,
+        /// The answer is one entry, as it is.
+        raw: bool,
+    },
 }
 
 /// What a source reads from.

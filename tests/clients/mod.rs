@@ -4,8 +4,10 @@ mod aws;
 mod azure;
 mod bitwarden;
 mod bitwarden_sm;
+mod doppler;
 mod gcp;
 mod infisical;
+mod one_password;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

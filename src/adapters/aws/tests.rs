@@ -26,7 +26,9 @@ use crate::http::client::HttpLayer;
 use crate::http::test_server::{Received, Reply, TestServer};
 use crate::open::{OpenedStore, StoreFailure, StoreQuery};
 use crate::providers::{self, Reached};
+use crate::test_failures::{Illness, Patient};
 use crate::test_ports::{FakeCatalog, FakeCredentials, FakeObjects};
+use crate::test_stores::OneStore;
 
 pub(crate) const ROLE: &str = "arn:aws:iam::123456789012:role/reader";
 const KEY_ID: &str = "AKIDEXAMPLE";
@@ -309,7 +311,7 @@ async fn wrong_keys_are_told_without_telling_them() {
         change(auth.access_key.as_mut().unwrap());
         secrets_manager(provider(&fake, Some(auth)))
     };
-    let objects = [
+    let objects = vec![
         with(&|key| key.secret_ref = reference("wrong")),
         with(&|key| key.id = Some("AKIAOTHER".to_owned().into())),
         with(&|key| key.session_token_ref = Some(reference("token"))),
@@ -563,7 +565,7 @@ async fn addresses_of_a_namespace_are_public_and_have_no_path() {
             assert_eq!(failure.fault.reason, Reason::EgressDenied, "{address}");
         }
     }
-    for (object, field) in [
+    let wrong = vec![
         (
             with(&|provider| provider.endpoint = Some("https://aws.example/x".to_owned())),
             "endpoint",
@@ -573,7 +575,8 @@ async fn addresses_of_a_namespace_are_public_and_have_no_path() {
             "region",
         ),
         (with(&|provider| provider.region = String::new()), "region"),
-    ] {
+    ];
+    for (object, field) in wrong {
         let Err(failure) = open_with(&object, Ambient::default()).await else {
             panic!("{field} is refused")
         };
@@ -594,4 +597,46 @@ fn the_usual_hosts_are_those_of_the_partition() {
     assert_eq!(host("eu-central-1"), "ssm.eu-central-1.amazonaws.com");
     assert_eq!(host("us-gov-west-1"), "ssm.us-gov-west-1.amazonaws.com");
     assert_eq!(host("cn-north-1"), "ssm.cn-north-1.amazonaws.com.cn");
+}
+
+/// See [`crate::test_failures`]: a store at a region, whose identity `deny` takes something from.
+pub(crate) fn patient_of(
+    fake: FakeAws,
+    (store, paths): (StoreObject, (&str, &str)),
+    deny: impl Fn(&mut penstock_fakes::aws::Model) + Send + Sync + 'static,
+) -> Patient {
+    use penstock_fakes::aws::Outage as Own;
+    use penstock_fakes::outage::Outage;
+    let store = OneStore::with(store, credentials(), &["127.0.0.0/8"]);
+    Patient::new(store, paths, move |illness| {
+        let mut model = fake.model();
+        match illness {
+            Illness::Denied => deny(&mut model),
+            Illness::Throttled => model.behaviour.throttle = 1000,
+            illness => {
+                model.behaviour.outage = illness.outage().map(|outage| match outage {
+                    Outage::Stumbles(status) => Own::Answers(
+                        status,
+                        r#"{"__type":"InternalServiceError","Message":"PROVIDER SAYS"}"#.to_owned(),
+                    ),
+                    Outage::Proxy(status, body) => Own::Answers(status, body),
+                    Outage::HangsUp => Own::HangsUp,
+                    Outage::Half => Own::Half,
+                });
+            }
+        }
+        true
+    })
+}
+
+/// A key that the region does not know.
+pub(crate) fn wrong_key() -> AwsAuth {
+    AwsAuth {
+        access_key: Some(AwsAccessKey {
+            id: Some(KEY_ID.to_owned().into()),
+            secret_ref: reference("wrong"),
+            ..AwsAccessKey::default()
+        }),
+        ..AwsAuth::default()
+    }
 }

@@ -12,8 +12,11 @@ use penstock_fakes::FakeAws;
 use penstock_fakes::aws::Outage;
 
 use super::ParameterStore;
-use crate::aws::tests::{access_key, lines, open, provider, query, region, store_object};
+use crate::aws::tests::{
+    access_key, lines, open, patient_of, provider, query, region, store_object, wrong_key,
+};
 use crate::open::{Adapter as _, OpenedStore, StoreQuery};
+use crate::test_failures::Patient;
 
 const LIST: &str = "AmazonSSM.GetParametersByPath";
 const SECURE: &str = "SecureString";
@@ -247,4 +250,17 @@ fn what_contradicts_itself_is_refused_before_anything_is_asked() {
         assert_eq!(propose(query).unwrap_err().class, FaultClass::Invalid);
     }
     assert!(propose(version("a/", "stable")).is_ok());
+}
+
+/// See [`crate::test_failures`].
+pub(crate) async fn patient(trusted: bool) -> Patient {
+    let fake = parameters().await;
+    let auth = if trusted { access_key() } else { wrong_key() };
+    let store = store_object(Provider {
+        aws_parameter_store: Some(provider(&fake, Some(auth))),
+        ..Provider::default()
+    });
+    patient_of(fake, (store, ("app/db", "app/never")), |model| {
+        model.deny("ssm:GetParameter", "/app/");
+    })
 }

@@ -21,7 +21,7 @@ mod store;
 #[cfg(test)]
 #[cfg(feature = "aws-secrets-manager")]
 #[cfg(feature = "aws-parameter-store")]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 
 pub use store::SecretsManagerStore;

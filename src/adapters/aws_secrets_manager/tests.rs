@@ -11,8 +11,11 @@ use penstock_fakes::FakeAws;
 use penstock_fakes::aws::Outage;
 
 use super::SecretsManagerStore;
-use crate::aws::tests::{access_key, lines, open, provider, query, region, secrets_manager};
+use crate::aws::tests::{
+    access_key, lines, open, patient_of, provider, query, region, secrets_manager, wrong_key,
+};
 use crate::open::{Adapter as _, OpenedStore, StoreQuery};
+use crate::test_failures::Patient;
 
 const LIST: &str = "secretsmanager.ListSecrets";
 const GET: &str = "secretsmanager.GetSecretValue";
@@ -421,4 +424,14 @@ fn what_contradicts_itself_is_refused_before_anything_is_asked() {
     };
     assert_eq!(proposal.query, query("a/b"));
     assert_eq!(proposal.reach().path.to_text(), "a/b");
+}
+
+/// See [`crate::test_failures`].
+pub(crate) async fn patient(trusted: bool) -> Patient {
+    let fake = region().await;
+    let auth = if trusted { access_key() } else { wrong_key() };
+    let store = secrets_manager(provider(&fake, Some(auth)));
+    patient_of(fake, (store, ("apps/db", "apps/never")), |model| {
+        model.deny("secretsmanager:GetSecretValue", "apps/");
+    })
 }

@@ -29,4 +29,4 @@ pub use error::AzureError;
 pub use store::AzureStore;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -27,7 +27,9 @@ use penstock_fakes::{FakeAzure, Listen};
 use super::store::AzureStore;
 use crate::http::client::HttpLayer;
 use crate::open::{OpenedStore as _, Proposal, StoreFailure, StoreQuery};
+use crate::test_failures::{Illness, Patient};
 use crate::test_ports::FakeCredentials;
+use crate::test_stores::OneStore;
 
 const TENANT: &str = "00000000-0000-4000-8000-0000000000aa";
 const CLIENT: &str = "00000000-0000-4000-8000-0000000000cc";
@@ -207,4 +209,22 @@ fn lines(snapshot: &Snapshot) -> Vec<String> {
         format!("{} {}={value}", entry.path, entry.name)
     };
     snapshot.entries.iter().map(line).collect()
+}
+
+/// See [`crate::test_failures`].
+pub(crate) async fn patient(trusted: bool) -> Patient {
+    let fake = azure().await;
+    put(&fake, "a", "1");
+    let key = if trusted { "secret" } else { "wrong" };
+    let store = store_object(provider(&fake, client_secret(key)));
+    let store = OneStore::with(store, credentials(), &["127.0.0.0/8"]);
+    Patient::new(store, ("a", "never"), move |illness| {
+        let mut model = fake.model();
+        match illness {
+            Illness::Denied => model.rights.clear(),
+            Illness::Throttled => model.behaviour.throttle = Some(Some(12)),
+            illness => model.behaviour.outage = illness.outage(),
+        }
+        true
+    })
 }

@@ -33,4 +33,4 @@ pub use error::BitwardenError;
 pub use store::BitwardenStore;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

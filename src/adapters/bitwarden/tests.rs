@@ -26,7 +26,9 @@ use penstock_fakes::{FakeBitwarden, Listen};
 use super::store::BitwardenStore;
 use crate::http::client::HttpLayer;
 use crate::open::{OpenedStore as _, StoreFailure, StoreQuery};
+use crate::test_failures::{Illness, Patient};
 use crate::test_ports::FakeCredentials;
+use crate::test_stores::OneStore;
 
 const PASSWORD: &str = "correct horse 42 ";
 
@@ -173,4 +175,24 @@ fn lines(snapshot: &Snapshot) -> Vec<String> {
         format!("{} {}={value}", entry.path, entry.name)
     };
     snapshot.entries.iter().map(line).collect()
+}
+
+/// See [`crate::test_failures`]. Nobody is denied anything: whoever has the keys has all of the vault.
+pub(crate) async fn patient(trusted: bool) -> Patient {
+    let lab = Lab::new().await;
+    lab.folder("shop", &[("K", "1")]);
+    let mut provider = lab.provider();
+    if !trusted && let Some(key) = &mut provider.auth.api_key {
+        key.client_secret_ref = secret_ref("wrong");
+    }
+    let store = OneStore::with(store_object(provider), credentials(), &["127.0.0.0/8"]);
+    Patient::new(store, ("shop", "never"), move |illness| {
+        let behaviour = &mut lab.fake.model().behaviour;
+        match illness {
+            Illness::Denied => return false,
+            Illness::Throttled => behaviour.throttle = Some(12),
+            illness => behaviour.outage = illness.outage(),
+        }
+        true
+    })
 }

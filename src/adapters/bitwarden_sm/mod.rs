@@ -26,4 +26,4 @@ pub use error::BitwardenSmError;
 pub use store::BitwardenSmStore;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -25,7 +25,9 @@ use penstock_fakes::{FakeBitwardenSm, Listen};
 use super::store::BitwardenSmStore;
 use crate::http::client::HttpLayer;
 use crate::open::{OpenedStore as _, StoreFailure, StoreQuery};
+use crate::test_failures::{Illness, Patient};
 use crate::test_ports::FakeCredentials;
+use crate::test_stores::OneStore;
 
 const READ: Grant = Grant {
     read: true,
@@ -184,4 +186,28 @@ fn lines(snapshot: &Snapshot) -> Vec<String> {
         format!("{} {}={value}", entry.path, entry.name)
     };
     snapshot.entries.iter().map(line).collect()
+}
+
+/// See [`crate::test_failures`]. Nobody is denied anything: what a machine account may not read it does not see.
+pub(crate) async fn patient(trusted: bool) -> Patient {
+    let lab = Lab::new().await;
+    lab.project("shop", &[("K", "1")]);
+    if !trusted {
+        let mut model = lab.fake.model();
+        model
+            .access_tokens
+            .values_mut()
+            .for_each(|token| token.revoked = true);
+    }
+    let store = store_object(lab.provider());
+    let store = OneStore::with(store, lab.credentials(), &["127.0.0.0/8"]);
+    Patient::new(store, ("shop", "never"), move |illness| {
+        let behaviour = &mut lab.fake.model().behaviour;
+        match illness {
+            Illness::Denied => return false,
+            Illness::Throttled => behaviour.throttle = Some(12),
+            illness => behaviour.outage = illness.outage(),
+        }
+        true
+    })
 }

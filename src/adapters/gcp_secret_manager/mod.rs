@@ -27,4 +27,4 @@ pub use error::GcpError;
 pub use store::GcpStore;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -27,7 +27,9 @@ use serde_json::json;
 use super::store::GcpStore;
 use crate::http::client::HttpLayer;
 use crate::open::{OpenedStore as _, Proposal, StoreFailure, StoreQuery};
+use crate::test_failures::{Illness, Patient};
 use crate::test_ports::FakeCredentials;
+use crate::test_stores::OneStore;
 
 const READER: &str = "reader@shop.iam.gserviceaccount.com";
 const POOL: &str =
@@ -226,4 +228,24 @@ fn lines(snapshot: &Snapshot) -> Vec<String> {
         format!("{} {}={value}", entry.path, entry.name)
     };
     snapshot.entries.iter().map(line).collect()
+}
+
+/// See [`crate::test_failures`].
+pub(crate) async fn patient(trusted: bool) -> Patient {
+    let fake = gcp().await;
+    put(&fake, "a", "1");
+    if !trusted {
+        fake.model().accounts.clear();
+    }
+    let store = store_object(provider(&fake, with_json("key")));
+    let store = OneStore::with(store, credentials(), &["127.0.0.0/8"]);
+    Patient::new(store, ("a", "never"), move |illness| {
+        let mut model = fake.model();
+        match illness {
+            Illness::Denied => model.grants.clear(),
+            Illness::Throttled => model.behaviour.throttle = Some(Some(12)),
+            illness => model.behaviour.outage = illness.outage(),
+        }
+        true
+    })
 }

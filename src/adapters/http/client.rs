@@ -325,7 +325,7 @@ impl Request {
 
     /// Adds a query parameter whose name somebody else has chosen.
     #[must_use]
-    pub(super) fn query_as(mut self, (name, value): (String, String)) -> Self {
+    pub(crate) fn query_as(mut self, (name, value): (String, String)) -> Self {
         self.query.push((name.into(), value));
         self
     }
@@ -345,15 +345,20 @@ impl Request {
     }
 
     /// Adds a header that holds a credential.
-    pub fn credential(
+    pub fn credential(self, name: &'static str, value: &SecretValue) -> Result<Self, SendRequest> {
+        self.credential_named(&HeaderName::from_static(name), value)
+    }
+
+    /// As [`Self::credential`], under a name that is known only now.
+    pub fn credential_named(
         mut self,
-        name: &'static str,
+        name: &HeaderName,
         value: &SecretValue,
     ) -> Result<Self, SendRequest> {
         let mut value =
             HeaderValue::from_bytes(value.expose()).map_err(|_| SendRequest::Credential)?;
         value.set_sensitive(true);
-        self.headers.insert(HeaderName::from_static(name), value);
+        self.headers.insert(name.clone(), value);
         Ok(self)
     }
 

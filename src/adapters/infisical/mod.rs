@@ -27,4 +27,4 @@ pub use error::InfisicalError;
 pub use store::InfisicalStore;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

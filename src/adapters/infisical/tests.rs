@@ -1,6 +1,7 @@
 //! The client against the strict stand-in: logins, both versions of the API, tags, lies.
 
 mod changing;
+mod coalescing;
 mod contract;
 mod logging_in;
 mod permissions;
@@ -29,7 +30,9 @@ use penstock_fakes::{FakeInfisical, Listen};
 use super::store::InfisicalStore;
 use crate::http::client::HttpLayer;
 use crate::open::{OpenedStore as _, StoreFailure, StoreQuery};
+use crate::test_failures::{Illness, Patient};
 use crate::test_ports::FakeCredentials;
+use crate::test_stores::OneStore;
 
 const PROJECT: &str = "0b6c1a2e-0000-4000-8000-000000000001";
 const IDENTITY: &str = "1d3f0000-0000-4000-8000-000000000002";
@@ -215,4 +218,30 @@ fn lists(fake: &FakeInfisical) -> usize {
         .iter()
         .map(|path| fake.server().count("GET", path))
         .sum()
+}
+
+/// See [`crate::test_failures`].
+pub(crate) async fn patient(trusted: bool) -> Patient {
+    let fake = infisical().await;
+    put(&fake, "/app", "K", "1");
+    if !trusted {
+        let mut model = fake.model();
+        model
+            .identities
+            .get_mut(IDENTITY)
+            .unwrap()
+            .client_secrets
+            .clear();
+    }
+    let store = store_object(provider(&fake, universal()));
+    let store = OneStore::with(store, credentials(), &["127.0.0.0/8"]);
+    Patient::new(store, ("app", "never"), move |illness| {
+        let mut model = fake.model();
+        match illness {
+            Illness::Denied => model.identities.get_mut(IDENTITY).unwrap().grants.clear(),
+            Illness::Throttled => model.behaviour.throttle = Some(12),
+            illness => model.behaviour.outage = illness.outage(),
+        }
+        true
+    })
 }

@@ -108,7 +108,7 @@ async fn a_missing_store_is_named() {
     assert_eq!(fault.reason, Reason::StoreNotFound);
     assert_eq!(
         fault.to_string(),
-        "SecretStore openbao: it does not exist in this namespace"
+        "SecretStore openbao: it does not exist in this namespace. Create it, or correct the name"
     );
 }
 

@@ -70,4 +70,4 @@ impl Adapter for RemoteObjects {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -22,6 +22,9 @@ use super::{OtherCluster, OtherNamespace};
 use crate::http::client::HttpLayer;
 use crate::http::test_server::{Reply, TestServer};
 use crate::open::{ItemAddress, OpenedStore, StoreFailure, StoreQuery};
+use crate::test_failures::{Illness, Patient};
+use crate::test_ports::FakeCredentials;
+use crate::test_stores::OneStore;
 
 fn store(kind: StoreKind, identity: Identity, provider: KubernetesProvider) -> StoreObject {
     StoreObject {
@@ -509,4 +512,46 @@ async fn secrets_of_another_cluster_are_listed_made_and_changed_key_by_key() {
         "{}",
         refused.fault
     );
+}
+
+/// See [`crate::test_failures`].
+pub(crate) async fn patient(trusted: bool) -> Patient {
+    let instead: Arc<std::sync::Mutex<Option<Reply>>> = Arc::default();
+    let answered = Arc::clone(&instead);
+    let server = TestServer::https("127.0.0.1", move |request| {
+        if let Some(reply) = &*answered.lock().unwrap() {
+            return reply.clone();
+        }
+        match request.target.as_str() {
+            _ if !trusted => status(401, "Unauthorized"),
+            "/api/v1/namespaces/platform/secrets/database" => Reply::json(
+                200,
+                &json!({"kind": "Secret", "data": {"password": "eA=="}}),
+            ),
+            _ => status(404, "NotFound"),
+        }
+    })
+    .await;
+    let own = KubernetesProvider {
+        server: Some(KubernetesServer {
+            address: format!("https://127.0.0.1:{}", server.port()),
+            ca_bundle: String::from_utf8(server.ca()).ok(),
+            token_ref: secret_ref(),
+            ..KubernetesServer::default()
+        }),
+        ..provider()
+    };
+    let store = store(StoreKind::Namespaced, Identity::Credentials, own);
+    let credentials = FakeCredentials::new(&[("prod/east/value", "t-1\n")]);
+    let store = OneStore::with(store, credentials, &["127.0.0.0/8"]);
+    Patient::new(store, ("database", "never"), move |illness| {
+        let reply = match illness {
+            Illness::Denied => status(403, "Forbidden"),
+            Illness::Throttled => status(429, "TooManyRequests").header("retry-after", "12"),
+            Illness::Stumbling => status(500, "InternalError"),
+            illness => illness.reply("", ""),
+        };
+        *instead.lock().unwrap() = Some(reply);
+        true
+    })
 }

@@ -37,6 +37,8 @@ pub(crate) struct Model {
     pub(crate) lease: u64,
     /// `num_uses` of what is given out.
     pub(crate) uses: u64,
+    /// Answers this to everything.
+    pub(crate) instead: Option<Reply>,
     /// Answers 503 to everything.
     pub(crate) sealed: bool,
     /// Answers another version than was asked for.
@@ -122,6 +124,9 @@ fn envelope(status: u16, data: &Value, auth: &Value) -> Reply {
 
 impl Model {
     fn answer(&mut self, request: &Received) -> Reply {
+        if let Some(reply) = &self.instead {
+            return reply.clone();
+        }
         if self.sealed {
             return errors(503, &["Vault is sealed"]);
         }

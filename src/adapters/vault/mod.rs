@@ -30,4 +30,4 @@ pub use store::VaultStore;
 #[cfg(test)]
 pub(crate) mod fake;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

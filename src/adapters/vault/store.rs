@@ -23,7 +23,7 @@ use super::session::Session;
 use super::settings::{Settings, own_mount, parse_mount};
 use crate::http::client::{ClientSettings, HttpLayer};
 use crate::open::{
-    Adapter, ItemAddress, OpenedItems, OpenedStore, Proposal, StoreFailure, StoreQuery,
+    Adapter, ItemAddress, OpenedItems, OpenedStore, Proposal, StoreFailure, StoreQuery, named,
 };
 use crate::providers::Reached;
 
@@ -143,6 +143,10 @@ impl VaultStore {
     }
 }
 
+fn is_folder(query: &StoreQuery) -> bool {
+    query.path.is_folder() || query.recursive
+}
+
 fn no_environments() -> VaultError {
     VaultError::ask("Vault has no environments: remove `environment`, or make it part of the path")
 }
@@ -200,6 +204,35 @@ impl OpenedStore for VaultStore {
         self.answer(query, false)
             .await
             .map_err(|error| failure(&error, subject))
+    }
+
+    /// All fields of a secret come in one answer.
+    fn whole(&self, query: &StoreQuery) -> StoreQuery {
+        let field = query.field.clone().filter(|_| is_folder(query));
+        StoreQuery {
+            field,
+            ..query.clone()
+        }
+    }
+
+    fn part(
+        &self,
+        subject: &str,
+        query: &StoreQuery,
+        answer: Arc<Snapshot>,
+    ) -> Result<Snapshot, StoreFailure> {
+        let Some(field) = query.field.as_deref().filter(|_| !is_folder(query)) else {
+            return Ok(Arc::unwrap_or_clone(answer));
+        };
+        let part = named(&answer, field);
+        if part.entries.is_empty() {
+            let error = VaultError::Field {
+                path: query.path.to_text(),
+                field: field.to_owned(),
+            };
+            return Err(failure(&error, subject));
+        }
+        Ok(part)
     }
 
     async fn probe(&self, subject: &str) -> Result<Capabilities, StoreFailure> {

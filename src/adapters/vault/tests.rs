@@ -18,7 +18,9 @@ use super::fake::{FakeVault, app_role, service_account, token};
 use super::store::VaultStore;
 use crate::http::client::HttpLayer;
 use crate::open::{OpenedStore, StoreFailure, StoreQuery};
+use crate::test_failures::{Illness, Patient};
 use crate::test_ports::FakeCredentials;
+use crate::test_stores::OneStore;
 
 fn layer() -> HttpLayer {
     HttpLayer::new(vec!["127.0.0.0/8".parse::<IpNet>().unwrap()])
@@ -480,4 +482,26 @@ async fn a_check_logs_in_and_looks_every_time() {
     }
     vault.model().sealed = true;
     assert!(store.probe("store").await.is_err());
+}
+
+/// See [`crate::test_failures`].
+pub(crate) async fn patient(trusted: bool) -> Patient {
+    let vault = FakeVault::start().await;
+    vault.put("app", json!({"a": "1"}));
+    if !trusted {
+        "another".clone_into(&mut vault.model().secret_id);
+    }
+    let store = OneStore::with(vault.store(app_role()), credentials(), &["127.0.0.0/8"]);
+    Patient::new(store, ("app", "never"), move |illness| {
+        let mut model = vault.model();
+        match illness {
+            Illness::Denied => drop(model.denied.insert("secret/data/app".to_owned())),
+            illness => {
+                let sealed = json!({"errors": ["PROVIDER SAYS: sealed"]}).to_string();
+                let throttled = json!({"errors": ["PROVIDER SAYS: too many"]}).to_string();
+                model.instead = Some(illness.reply(&sealed, &throttled));
+            }
+        }
+        true
+    })
 }

@@ -7,6 +7,7 @@ use super::patterns::{pattern, replacement};
 use super::place::Place;
 use super::problems::Problems;
 use super::words::{keys, literal, member, object_name, path, word};
+use crate::api::http::HttpSourceOptions;
 use crate::api::one_of::ReadOneOf;
 use crate::api::postgres::PostgresSourceOptions;
 use crate::api::select::{KeyCase as ApiCase, SourceSelect, TagSelect};
@@ -16,7 +17,7 @@ use crate::api::source::{
     OnUnavailable as ApiUnavailable, StoreOptions, Unusable,
 };
 use crate::names::{Key, SourceName};
-use crate::render::PropertyPath;
+use crate::render::{DocumentPart, PropertyPath};
 use crate::secret::SecretValue;
 use crate::sync::{
     Decode, EntrySelection, Extract, ExtractFormat, FileFormat, KeyCase, OnUnavailable, Origin,
@@ -234,6 +235,7 @@ fn options(
         Ok(StoreOptions::Postgres(postgres)) => {
             postgres_options(problems, &format!("{field}.options.postgres"), postgres)
         }
+        Ok(StoreOptions::Http(http)) => http_options(problems, field, http),
         Err(ReadOneOf::Nothing { .. }) => SourceOptions::None,
         Err(several @ ReadOneOf::Several { .. }) => {
             problems.invalid(
@@ -272,6 +274,21 @@ fn postgres_options(
         parameters: options.parameters.clone(),
         columns: options.columns.clone(),
     }
+}
+
+fn http_options(problems: &mut Problems, field: &str, http: &HttpSourceOptions) -> SourceOptions {
+    let result = http.result.clone().unwrap_or_default();
+    let raw = http.raw.unwrap_or_default();
+    if let Err(problem) = DocumentPart::parse(&result) {
+        problems.invalid(format!("{field}.options.http.result"), problem.to_string());
+    }
+    if raw && !result.is_empty() {
+        problems.invalid(
+            format!("{field}.options.http"),
+            "`raw` takes the whole answer: remove `result`, or remove `raw`",
+        );
+    }
+    SourceOptions::Http { result, raw }
 }
 
 fn select(problems: &mut Problems, field: &str, select: Option<&SourceSelect>) -> EntrySelection {

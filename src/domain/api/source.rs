@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::aws::AwsSecretsManagerSourceOptions;
 use super::azure_key_vault::AzureSourceOptions;
 use super::gcp_secret_manager::GcpSourceOptions;
+use super::http::HttpSourceOptions;
 use super::infisical::InfisicalSourceOptions;
 use super::null::null_is_empty;
 use super::one_of::one_of;
@@ -57,7 +58,7 @@ pub struct Source {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process_environment: Option<ProcessEnvironmentSource>,
 
-    /// Environment, for stores that have the notion (`prod`, `dev`). May hold `{{ parameters }}`.
+    /// Environment, for stores that have the notion (`prod`, `dev`); for Doppler the config. May hold `{{ parameters }}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Filled<253>>")]
     pub environment: Option<String>,
@@ -66,15 +67,17 @@ pub struct Source {
     /// Infisical the folder. For Bitwarden the folder or collection, or an item in it; for its Secrets Manager
     /// the project, or a secret in it. For Google Cloud and Azure the name of a secret; ending in `/`, or absent,
     /// a folder: what stands before the store's `separator`. For AWS the name of a secret or parameter; ending in
-    /// `/`, or absent, a folder. For Postgres
-    /// the folder that a table's rows lie in. May hold `{{ parameters }}`. Absent: the store's root.
+    /// `/`, or absent, a folder. For Postgres the folder that a table's rows lie in. For Doppler the project. For
+    /// 1Password the item, after its vault where the store names none. For `http` what follows the address. May
+    /// hold `{{ parameters }}`. Absent: the store's root.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Text<1024>>")]
     pub path: Option<String>,
     /// Field of an entry that has several (item field, JSON property). Absent: the store's own default;
     /// for Vault every field of the entry, for Infisical every secret of the folder, for Bitwarden the
     /// password of a login, the text of a note and the private key of an SSH key, for Google Cloud, Azure
-    /// and AWS the whole secret, for Postgres every key.
+    /// and AWS the whole secret, for Postgres every key, for Doppler every secret of the config, for 1Password
+    /// every field of the item (one of a section as `section.field`).
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Filled<253>>")]
     pub field: Option<String>,
@@ -293,6 +296,9 @@ pub struct SourceOptions {
     /// For a store whose provider is `postgres`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres: Option<PostgresSourceOptions>,
+    /// For a store whose provider is `http`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpSourceOptions>,
 }
 
 one_of! {
@@ -312,6 +318,8 @@ one_of! {
         AwsSecretsManager(AwsSecretsManagerSourceOptions) = aws_secrets_manager "awsSecretsManager",
         /// A PostgreSQL database.
         Postgres(PostgresSourceOptions) = postgres "postgres",
+        /// Any service.
+        Http(HttpSourceOptions) = http "http",
     }
 }
 

@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::aws::AwsProvider;
 use super::azure_key_vault::AzureKeyVaultProvider;
 use super::bitwarden::{BitwardenProvider, BitwardenSecretsManagerProvider};
+use super::doppler::DopplerProvider;
 use super::gcp_secret_manager::GcpSecretManagerProvider;
+use super::http::HttpProvider;
 use super::infisical::{Follow, InfisicalProvider};
 use super::kubernetes::KubernetesProvider;
 use super::null::null_is_empty;
 use super::one_of::one_of;
+use super::one_password::OnePasswordProvider;
 use super::postgres::PostgresProvider;
 use super::schema::{Filled, List, NamespaceName, Text, at_least, at_most, exactly_one};
 use super::shared::{GoDuration, LabelSelector, SecretKeyRef};
@@ -171,6 +174,15 @@ pub struct Provider {
     /// A PostgreSQL database, Supabase's too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres: Option<PostgresProvider>,
+    /// Doppler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doppler: Option<DopplerProvider>,
+    /// A Connect server of 1Password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub one_password: Option<OnePasswordProvider>,
+    /// Any service that answers an HTTP request with JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpProvider>,
 }
 
 one_of! {
@@ -198,6 +210,12 @@ one_of! {
         Ssh(SshProvider) = ssh "ssh",
         /// A PostgreSQL database.
         Postgres(PostgresProvider) = postgres "postgres",
+        /// Doppler.
+        Doppler(DopplerProvider) = doppler "doppler",
+        /// 1Password.
+        OnePassword(OnePasswordProvider) = one_password "onePassword",
+        /// Any service.
+        Http(HttpProvider) = http "http",
     }
 }
 

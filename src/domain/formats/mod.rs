@@ -24,6 +24,7 @@ mod export;
 mod github_env;
 mod json;
 pub(crate) mod json_node;
+mod json_path;
 mod yaml;
 
 #[cfg(test)]
@@ -32,4 +33,6 @@ mod tests;
 pub use self::document::{Entry, ReadDocument, format_of, observe, read};
 pub use self::edit::{Edit, WriteDocument, check, is_blank, merge, render};
 pub use self::github_env::{Delimiter, masks};
+pub(crate) use self::json_path::JsonPath;
+pub use self::json_path::ReadJsonPath;
 pub use crate::api::source::FileFormat;

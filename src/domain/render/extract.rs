@@ -110,16 +110,32 @@ impl PropertyPath {
     pub fn is_sound(&self) -> bool {
         self.0.len() <= MAX_SEGMENTS && self.0.iter().all(|segment| !segment.is_empty())
     }
+
+    /// Whether it is the whole document.
+    pub(super) fn is_whole(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Where it leads.
+    pub(super) fn follow<'a>(&self, whole: &'a RawValue) -> Result<&'a RawValue, ExtractDocument> {
+        self.0
+            .iter()
+            .try_fold(whole, |at, segment| step(at, segment))
+    }
 }
 
 fn json(document: &[u8], path: &PropertyPath) -> Result<Vec<Member>, ExtractDocument> {
-    // The whole is checked first, so that a document which is broken further down yields nothing at all.
-    let whole: &RawValue =
-        serde_json::from_slice(document).map_err(|_| ExtractDocument::NotJson)?;
-    let mut at = whole;
-    for segment in &path.0 {
-        at = step(at, segment)?;
-    }
+    let at = path.follow(whole(document)?)?;
+    members(at, path.is_whole())
+}
+
+/// The whole of a document is checked first, so that one which is broken further down yields nothing at all.
+pub(super) fn whole(document: &[u8]) -> Result<&RawValue, ExtractDocument> {
+    serde_json::from_slice(document).map_err(|_| ExtractDocument::NotJson)
+}
+
+/// The members of a part of a document, or the part itself; `is_whole`: there is no entry that it could be.
+pub(super) fn members(at: &RawValue, is_whole: bool) -> Result<Vec<Member>, ExtractDocument> {
     match node(at)? {
         Node::Object(members) => members
             .into_iter()
@@ -130,7 +146,7 @@ fn json(document: &[u8], path: &PropertyPath) -> Result<Vec<Member>, ExtractDocu
                 })
             })
             .collect(),
-        Node::Array(_) | Node::Scalar if path.0.is_empty() => Err(ExtractDocument::NotObject),
+        Node::Array(_) | Node::Scalar if is_whole => Err(ExtractDocument::NotObject),
         Node::Array(_) | Node::Scalar => Ok(vec![Member {
             name: None,
             value: value_of(at)?,

@@ -29,6 +29,7 @@ mod refused;
 mod rename;
 mod select;
 mod ssh;
+mod take_apart;
 mod target;
 mod template;
 mod transform;
@@ -43,5 +44,6 @@ pub use assemble::{SourceAnswer, TemplateTexts, hashes_passwords, render, templa
 pub use extract::PropertyPath;
 pub(crate) use faults::member_path;
 pub use refused::{REFUSED_KEYS, REFUSED_PREFIXES, is_refused_key};
+pub use take_apart::{DocumentPart, ReadDocumentPart, TakeApart, take_apart};
 pub use target::{MAX_OBJECT_BYTES, target_data};
 pub use template::{MAX_OUTPUT_BYTES, TemplateProblem, check_template};

@@ -12,3 +12,4 @@ mod panbot;
 mod postgres;
 mod rollouts;
 mod rules;
+mod shared_reads;

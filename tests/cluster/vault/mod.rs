@@ -5,6 +5,7 @@
     reason = "support of tests: what is broken here ends the test"
 )]
 
+mod coalescing;
 mod contract;
 mod logging_in;
 mod methods;

@@ -8,10 +8,12 @@ pub mod aws;
 pub mod azure;
 pub mod bitwarden;
 pub mod bitwarden_sm;
+pub mod doppler;
 pub mod gcp;
 mod ids;
 pub mod infisical;
 mod jwt;
+pub mod one_password;
 pub mod outage;
 pub mod sealing;
 mod server;
@@ -20,9 +22,11 @@ pub use aws::FakeAws;
 pub use azure::FakeAzure;
 pub use bitwarden::FakeBitwarden;
 pub use bitwarden_sm::FakeBitwardenSm;
+pub use doppler::FakeDoppler;
 pub use gcp::FakeGcp;
 pub use infisical::FakeInfisical;
 pub use jwt::new_key;
+pub use one_password::FakeOnePassword;
 pub use server::{Handler, Listen, Reply, Request, Server, StartServer};
 
 /// A client of the tests.

@@ -21,9 +21,10 @@ mod writing;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use model::{
-    Account, Behaviour, Collection, Flavour, Folder, Model, Organization, Outage, StoredCipher,
+    Account, Behaviour, Collection, Flavour, Folder, Model, Organization, StoredCipher,
 };
 
+pub use crate::outage::Outage;
 use crate::server::{Handler, Listen, Reply, Request, Server, StartServer};
 
 /// A running Bitwarden: identity below `/identity`, the API below `/api`.

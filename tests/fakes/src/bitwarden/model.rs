@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::ids::uuid_of;
+use crate::outage::Outage;
 use crate::sealing::Kdf;
 
 /// Everything.
@@ -134,19 +135,6 @@ pub struct Behaviour {
     pub two_factor: bool,
     /// Something is wrong.
     pub outage: Option<Outage>,
-}
-
-/// What can be wrong with a server, or with what stands before it.
-#[derive(Debug, Clone)]
-pub enum Outage {
-    /// It stumbles with this status.
-    Stumbles(u16),
-    /// Something else answers.
-    Proxy(u16, String),
-    /// The connection breaks before the answer …
-    HangsUp,
-    /// … or in its middle.
-    Half,
 }
 
 pub(super) struct Token {

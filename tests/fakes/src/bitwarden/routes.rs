@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::failures::{no_route, throttled, unauthorized};
-use super::model::{Model, Outage};
+use super::model::Model;
 use super::{reading, tokens, writing};
 use crate::server::{Reply, Request};
 
@@ -12,16 +12,11 @@ pub(super) fn answer(model: &mut Model, request: &Request, body: &[u8]) -> Reply
     if let Some(seconds) = model.behaviour.throttle {
         return throttled(seconds, model.behaviour.silent_throttle);
     }
-    match model.behaviour.outage.clone() {
-        None => route(model, request, body).unwrap_or_else(|refusal| refusal),
-        Some(Outage::Stumbles(status)) => Reply::new(status, ""),
-        Some(Outage::Proxy(status, body)) => {
-            Reply::new(status, body).header("content-type", "text/html")
-        }
-        Some(Outage::HangsUp) => Reply::hang_up(),
-        Some(Outage::Half) => route(model, request, body)
-            .unwrap_or_else(|refusal| refusal)
-            .first_half(),
+    let outage = model.behaviour.outage.clone();
+    let mut usual = || route(model, request, body).unwrap_or_else(|refusal| refusal);
+    match outage {
+        None => usual(),
+        Some(outage) => outage.reply(usual, |status| Reply::new(status, "")),
     }
 }
 

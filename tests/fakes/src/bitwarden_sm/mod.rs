@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use model::{AccessToken, Behaviour, Grant, MachineAccount, Model, Project, Secret, Version};
 
-pub use crate::bitwarden::Outage;
+pub use crate::outage::Outage;
 use crate::server::{Handler, Listen, Reply, Request, Server, StartServer};
 
 /// A running Secrets Manager: identity below `/identity`, the API below `/api`.

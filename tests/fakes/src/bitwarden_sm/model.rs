@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::bitwarden::Outage;
 use crate::ids::uuid_of;
+use crate::outage::Outage;
 
 /// One organisation, and everything in it.
 #[derive(Default)]

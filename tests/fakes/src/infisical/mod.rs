@@ -24,10 +24,11 @@ mod writing;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use model::{
-    Behaviour, Environment, Folder, Grant, Identity, Import, Model, Outage, Project, Scope, Secret,
+    Behaviour, Environment, Folder, Grant, Identity, Import, Model, Project, Scope, Secret,
     ServiceToken, Version,
 };
 
+pub use crate::outage::Outage;
 use crate::server::{Handler, Listen, Reply, Request, Server, StartServer};
 
 /// A running Infisical.

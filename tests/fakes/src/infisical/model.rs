@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::ids::uuid_of;
+use crate::outage::Outage;
 
 /// The content of one server.
 #[derive(Debug, Default)]
@@ -245,19 +246,6 @@ impl Default for Behaviour {
             forgets: 0,
         }
     }
-}
-
-/// What answers in the place of the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outage {
-    /// The server, with this status.
-    Stumbles(u16),
-    /// Something before it, with this status and body.
-    Proxy(u16, String),
-    /// Nobody: the connection breaks.
-    HangsUp,
-    /// The server, with the first half of what it wanted to say.
-    Half,
 }
 
 impl Model {

@@ -1,7 +1,7 @@
 //! Which handler a request belongs to.
 
 use super::failures::{gone, no_route, stumbled, throttled};
-use super::model::{Model, Outage};
+use super::model::Model;
 use super::{reading, structure, tokens, writing};
 use crate::server::{Reply, Request};
 
@@ -21,14 +21,10 @@ pub(super) fn answer(model: &mut Model, request: &Request, body: &[u8]) -> Reply
                     .header("x-ratelimit-reset", "42"),
             }
         }
-        Some(Outage::Stumbles(status)) => stumbled(status),
-        Some(Outage::Proxy(status, body)) => {
-            Reply::new(status, body).header("content-type", "text/html")
+        Some(outage) => {
+            let usual = || route(model, request, body).unwrap_or_else(|refusal| refusal);
+            outage.reply(usual, stumbled)
         }
-        Some(Outage::HangsUp) => Reply::hang_up(),
-        Some(Outage::Half) => route(model, request, body)
-            .unwrap_or_else(|refusal| refusal)
-            .first_half(),
     }
 }
 
