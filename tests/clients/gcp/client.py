@@ -16,10 +16,14 @@ from google.oauth2 import credentials, service_account
 SCOPE = ["https://www.googleapis.com/auth/cloud-platform"]
 
 
-def refused(what, error):
+def refused(what, error, status=None):
     try:
         what()
-    except error:
+    except error as caught:
+        # Over REST the library tells statuses of HTTP apart; the status of the API stands in the body.
+        if status is not None:
+            told = caught.response.json()["error"]["status"]
+            assert told == status, told
         return
     raise AssertionError(f"expected {error.__name__}")
 
@@ -78,10 +82,12 @@ again = {"replication": {"automatic": {}}}
 refused(
     lambda: api.create_secret(parent=parent, secret_id="NEW", secret=again),
     exceptions.Conflict,
+    "ALREADY_EXISTS",
 )
 refused(
     lambda: api.create_secret(parent=parent, secret_id="a.b", secret=again),
-    exceptions.InvalidArgument,
+    exceptions.BadRequest,
+    "INVALID_ARGUMENT",
 )
 data = bytes(range(256))
 name = f"{parent}/secrets/NEW"
@@ -91,7 +97,8 @@ version = api.add_secret_version(
 assert version.name.endswith("/versions/1")
 refused(
     lambda: api.add_secret_version(parent=name, payload={"data": data, "data_crc32c": 1}),
-    exceptions.InvalidArgument,
+    exceptions.BadRequest,
+    "INVALID_ARGUMENT",
 )
 read = api.access_secret_version(name=f"{name}/versions/latest")
 assert read.payload.data == data
@@ -103,21 +110,25 @@ api.add_secret_version(parent=name, payload={"data": b"two"})
 api.disable_secret_version(name=f"{name}/versions/2")
 refused(
     lambda: api.access_secret_version(name=f"{name}/versions/latest"),
-    exceptions.FailedPrecondition,
+    exceptions.BadRequest,
+    "FAILED_PRECONDITION",
 )
 states = [version.state.name for version in api.list_secret_versions(parent=name)]
 assert states == ["DISABLED", "ENABLED"], states
 api.destroy_secret_version(name=f"{name}/versions/2")
 refused(
     lambda: api.enable_secret_version(name=f"{name}/versions/2"),
-    exceptions.FailedPrecondition,
+    exceptions.BadRequest,
+    "FAILED_PRECONDITION",
 )
 refused(
     lambda: api.access_secret_version(name=f"{parent}/secrets/OTHER/versions/1"),
     exceptions.NotFound,
+    "NOT_FOUND",
 )
 refused(
     lambda: client("nobody").access_secret_version(name=f"{name}/versions/1"),
-    exceptions.Unauthenticated,
+    exceptions.Unauthorized,
+    "UNAUTHENTICATED",
 )
 print("done")

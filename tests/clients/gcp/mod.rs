@@ -13,7 +13,7 @@ const POOL: &str =
     "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/k";
 const SUBJECT: &str = "principal://pool/subject/ci";
 
-#[ignore = "the official client does not get through the stand-in yet"]
+#[ignore = "not seen to the end with the official client yet"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_official_client_works_against_the_stand_in() -> Outcome {
     let Some(packages) = python_package(PACKAGE).await? else {

@@ -9,7 +9,7 @@ use crate::server::{Reply, Request};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Assertions of more than a day are refused.
-const LONGEST: i64 = 24 * 3600;
+const LONGEST: u32 = 24 * 3600;
 
 pub(super) fn token(
     model: &mut Model,

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::failures::{failure, invalid, oauth, throttled};
 use super::model::{Account, Flavour, Model, Token};
+use crate::jwt;
 use crate::sealing::Kdf;
 use crate::server::{Reply, Request};
 
@@ -85,8 +86,15 @@ fn limit(model: &mut Model) -> Result<(), Reply> {
 }
 
 fn granted(model: &mut Model, id: String, account: &Account) -> Reply {
-    let token = format!("ey.{}.token", model.id("token"));
     let lifetime = model.lifetime();
+    let now = jwt::seconds();
+    // The official clients read whose it is and when it ends (`libs/common/src/auth/services/token.service.ts`).
+    let token = jwt::sealed_by_nobody(&json!({
+        "iss": "https://identity.example", "client_id": format!("user.{id}"), "sub": id, "scope": ["api"],
+        "nbf": now, "iat": now, "exp": now + i64::try_from(lifetime.as_secs()).unwrap_or_default(),
+        "jti": model.id("token"), "email": account.email, "email_verified": true, "name": null,
+        "premium": true, "sstamp": account.security_stamp, "amr": ["external"],
+    }));
     let given = Token {
         account: id,
         expires: Instant::now() + lifetime,

@@ -11,7 +11,7 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const SCOPE_OF_IAM: &str = "https://www.googleapis.com/auth/iam";
 /// Whom an assertion must be for, wherever it arrives.
 const AUDIENCE: &str = "https://oauth2.googleapis.com/token";
-const HOUR: i64 = 3600;
+const HOUR: u32 = 3600;
 
 fn form(request: &Request, body: &[u8]) -> Result<Vec<(String, String)>, Reply> {
     if request.header("content-type") != Some("application/x-www-form-urlencoded") {
@@ -147,7 +147,7 @@ pub(super) fn impersonate(
     if !allowed {
         return Err(denied(permission, "IAM_PERMISSION_DENIED"));
     }
-    let ends = jwt::seconds() + i64::try_from(model.behaviour.ttl).unwrap_or(HOUR);
+    let ends = jwt::seconds() + i64::try_from(model.behaviour.ttl).unwrap_or(i64::from(HOUR));
     let body = json!({"accessToken": model.issue(email), "expireTime": rfc3339(ends)});
     Ok(Reply::json(200, &body))
 }
