@@ -1,12 +1,16 @@
 //! Folders, versions, tags and deletions, as moto has them.
 
+use std::collections::BTreeMap;
+
 use penstock_domain::fault::FaultClass;
+use penstock_domain::items::StoreItems;
+use penstock_domain::secret::SecretValue;
 use penstock_domain::sync::ValidatedSource;
 use serde_json::json;
 
 use super::Outcome;
 use super::server::Moto;
-use super::world::{Kind, lines, read, registry, source};
+use super::world::{Kind, item_place, lines, read, registry, source};
 
 fn folder(path: &str) -> ValidatedSource {
     source(&format!("{path}/"))
@@ -99,5 +103,33 @@ async fn parameters_are_read_by_path_number_and_label() -> Outcome {
     );
     let fault = read(&registry, &source("app/never")).await.unwrap_err();
     assert_eq!(fault.class, FaultClass::NotFound);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters_of_a_folder_are_set_for_people() -> Outcome {
+    let Some(moto) = Moto::start().await? else {
+        return Ok(());
+    };
+    moto.put_parameter("/shop/LIST", "StringList", "a,b").await;
+    moto.put_parameter("/shop/KEPT", "SecureString", "k").await;
+    moto.put_parameter("/shop/below/X", "String", "x").await;
+    let registry = registry(&moto, Kind::ParameterStore);
+    let place = item_place("shop");
+    let seen = StoreItems::read(&registry, &place).await?;
+    assert_eq!(seen.keys.keys().collect::<Vec<_>>(), ["KEPT", "LIST"]);
+    let keys: BTreeMap<String, SecretValue> = [("LIST", "c"), ("NEW", "n\n")]
+        .map(|(name, value)| (name.to_owned(), SecretValue::from(value)))
+        .into();
+    registry.set(&place, &keys, &seen.state).await?;
+    let now = read(&registry, &folder("shop")).await?;
+    assert_eq!(lines(&now), ["shop KEPT=k", "shop LIST=c", "shop NEW=n\n"]);
+    let described = json!({"Name": "/shop/NEW", "WithDecryption": false});
+    let described = moto.call("AmazonSSM.GetParameter", described).await;
+    assert_eq!(described["Parameter"]["Type"], "SecureString");
+    let again = registry.set(&place, &keys, &seen.state).await.unwrap_err();
+    assert_eq!(again.class, FaultClass::Conflict);
+    let names = registry.list(&place).await?;
+    assert_eq!(names, ["KEPT", "LIST", "NEW", "below/"]);
     Ok(())
 }

@@ -12,14 +12,16 @@ use penstock_domain::api::shared::SecretKeyRef;
 use penstock_domain::api::store::{Identity, Provider};
 use penstock_domain::bundle::Snapshot;
 use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::items::ItemPlace;
 use penstock_domain::names::{NamespaceName, ObjectName};
 use penstock_domain::ports::{Freshness, Sources as _};
 use penstock_domain::secret::SecretValue;
+use penstock_domain::stores::access::RemotePath;
 use penstock_domain::stores::{
     Credentials, DataKind, DataObject, DataObjects, StoreCatalog, StoreLimits, StoreObject,
     TokenRequest,
 };
-use penstock_domain::sync::{Origin, StoreKind, StoreReference, ValidatedSource};
+use penstock_domain::sync::{Origin, SourceOptions, StoreKind, StoreReference, ValidatedSource};
 use penstock_domain::testing::{self, sync_id};
 
 use super::server::Moto;
@@ -91,6 +93,17 @@ pub(super) fn source(path: &str) -> ValidatedSource {
         origin: Origin::Store(reference()),
         path: path.to_owned(),
         ..testing::source("aws")
+    }
+}
+
+/// Where people look.
+pub(super) fn item_place(path: &str) -> ItemPlace {
+    ItemPlace {
+        namespace: NamespaceName::new("prod").unwrap(),
+        store: reference(),
+        environment: None,
+        options: SourceOptions::None,
+        path: RemotePath::parse(path).unwrap(),
     }
 }
 

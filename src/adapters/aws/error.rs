@@ -88,6 +88,12 @@ pub enum AwsError {
         /// The folder.
         what: String,
     },
+    /// What lies there is not what was seen.
+    #[error("change {what}, which somebody else has changed")]
+    Changed {
+        /// The folder, or what is in it.
+        what: String,
+    },
     /// What the source asks for does not exist in AWS, or contradicts itself.
     #[error("answer a source: {message}")]
     Ask {
@@ -119,6 +125,14 @@ impl AwsError {
     pub(crate) fn rejection(&self) -> Option<Rejection> {
         match self {
             Self::Call { failure, .. } => Some(failure.0.rejection),
+            _ => None,
+        }
+    }
+
+    /// The class of the error in the service's own words, where it answered.
+    pub(crate) fn code(&self) -> Option<&str> {
+        match self {
+            Self::Call { failure, .. } => Some(failure.0.code.as_str()),
             _ => None,
         }
     }
@@ -185,6 +199,11 @@ impl AwsError {
             )
             .because(Reason::TooLarge)
             .hint("Read smaller folders"),
+            Self::Changed { what } => of(
+                FaultClass::Conflict,
+                format!("somebody else has changed {what} in the meantime"),
+            )
+            .hint("Look at it, and try again"),
             Self::Ask { message } => of(FaultClass::Invalid, (*message).to_owned()),
         }
     }

@@ -151,6 +151,17 @@ impl Parameters {
     /// Reads a path, completely or not at all.
     pub(super) async fn folder(&self, folder: Folder<'_>) -> Result<Snapshot, AwsError> {
         let path = format!("/{}", folder.path.to_text());
+        let found = self.parameters(folder, true).await?;
+        entries(found, folder.field, &path)
+    }
+
+    /// The parameters of a path, by their names without the first slash.
+    pub(super) async fn parameters(
+        &self,
+        folder: Folder<'_>,
+        with_decryption: bool,
+    ) -> Result<BTreeMap<String, Parameter>, AwsError> {
+        let path = format!("/{}", folder.path.to_text());
         let filter = folder.label.map(|label| Filter {
             key: "Label",
             option: "Equals",
@@ -162,7 +173,7 @@ impl Parameters {
             let input = List {
                 path: &path,
                 recursive: folder.recursive,
-                with_decryption: true,
+                with_decryption,
                 max_results: MAX_PAGE,
                 parameter_filters: filter.as_slice(),
                 next_token: token.as_deref(),
@@ -187,7 +198,7 @@ impl Parameters {
             }
             token = next;
             if token.is_none() {
-                return entries(found, folder.field, &path);
+                return Ok(found);
             }
         }
         Err(unbelievable(&path))
@@ -228,7 +239,7 @@ fn entry(parameter: &Parameter, field: Option<&str>) -> Result<SourceEntry, AwsE
 }
 
 /// A name of one segment is the same parameter with a slash before it and without.
-fn rootless(name: &str) -> &str {
+pub(super) fn rootless(name: &str) -> &str {
     name.strip_prefix('/').unwrap_or(name)
 }
 

@@ -1,5 +1,6 @@
 //! One opened region of AWS Systems Manager Parameter Store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,13 +8,17 @@ use jiff::SignedDuration;
 use penstock_domain::api::aws::AwsProvider;
 use penstock_domain::bundle::Snapshot;
 use penstock_domain::fault::Fault;
+use penstock_domain::items::{Item, ItemState};
+use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::{Capabilities, Capability, StoreObject};
 use penstock_domain::sync::SourceOptions;
 
 use super::parameters::{Folder, Parameters, Version};
 use crate::aws::error::AwsError;
 use crate::aws::settings::{self, ServiceName};
-use crate::open::{Adapter, OpenedStore, Proposal, StoreFailure, StoreQuery};
+use crate::open::{
+    Adapter, ItemAddress, OpenedItems, OpenedStore, Proposal, StoreFailure, StoreQuery,
+};
 use crate::providers::Reached;
 
 const SYSTEM: &str = "awsParameterStore";
@@ -133,7 +138,35 @@ impl OpenedStore for ParameterStore {
         self.parameters.clock_ahead()
     }
 
+    fn items(&self) -> Option<&dyn OpenedItems> {
+        Some(self)
+    }
+
     async fn close(&self) {
         self.parameters.client().close().await;
+    }
+}
+
+#[async_trait]
+impl OpenedItems for ParameterStore {
+    async fn read(&self, subject: &str, at: ItemAddress<'_>) -> Result<Item, StoreFailure> {
+        let item = self.parameters.item(at.path).await;
+        item.map_err(|error| failure(&error, subject))
+    }
+
+    async fn list(&self, subject: &str, at: ItemAddress<'_>) -> Result<Vec<String>, StoreFailure> {
+        let names = self.parameters.names(at.path).await;
+        names.map_err(|error| failure(&error, subject))
+    }
+
+    async fn set(
+        &self,
+        subject: &str,
+        at: ItemAddress<'_>,
+        keys: &BTreeMap<String, SecretValue>,
+        seen: &ItemState,
+    ) -> Result<(), StoreFailure> {
+        let set = self.parameters.set(at.path, keys, seen).await;
+        set.map_err(|error| failure(&error, subject))
     }
 }

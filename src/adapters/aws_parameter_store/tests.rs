@@ -5,8 +5,10 @@ use std::sync::Arc;
 use penstock_domain::api::store::Provider;
 use penstock_domain::bundle::SourceVersion;
 use penstock_domain::fault::FaultClass;
+use penstock_domain::items::Item;
 use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::Capability;
+use penstock_domain::stores::access::RemotePath;
 use penstock_domain::sync::SourceOptions;
 use penstock_fakes::FakeAws;
 use penstock_fakes::aws::Outage;
@@ -15,7 +17,7 @@ use super::ParameterStore;
 use crate::aws::tests::{
     access_key, lines, open, patient_of, provider, query, region, store_object, wrong_key,
 };
-use crate::open::{Adapter as _, OpenedStore, StoreQuery};
+use crate::open::{Adapter as _, ItemAddress, OpenedStore, StoreFailure, StoreQuery};
 use crate::test_failures::Patient;
 
 const LIST: &str = "AmazonSSM.GetParametersByPath";
@@ -250,6 +252,95 @@ fn what_contradicts_itself_is_refused_before_anything_is_asked() {
         assert_eq!(propose(query).unwrap_err().class, FaultClass::Invalid);
     }
     assert!(propose(version("a/", "stable")).is_ok());
+}
+
+async fn item(store: &dyn OpenedStore, path: &str) -> Item {
+    let path = RemotePath::parse(path).unwrap();
+    let items = store.items().unwrap();
+    items.read("store", at(&path)).await.unwrap()
+}
+
+fn at(path: &RemotePath) -> ItemAddress<'_> {
+    ItemAddress {
+        environment: None,
+        options: &SourceOptions::None,
+        path,
+    }
+}
+
+async fn set(
+    store: &dyn OpenedStore,
+    path: &str,
+    keys: &[(&str, &str)],
+    seen: &Item,
+) -> Result<(), StoreFailure> {
+    let path = RemotePath::parse(path).unwrap();
+    let keys = keys
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), SecretValue::from(*value)))
+        .collect();
+    let items = store.items().unwrap();
+    items.set("store", at(&path), &keys, &seen.state).await
+}
+
+fn texts(item: &Item) -> Vec<(&str, &str)> {
+    let keys = item.keys.iter();
+    keys.map(|(name, value)| (name.as_str(), value.expose_text().unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_folder_is_an_item_whose_parameters_are_set_and_the_others_stay() {
+    let fake = parameters().await;
+    let store = store(&fake).await;
+    let seen = item(&*store, "app").await;
+    assert_eq!(texts(&seen), [("db", "hunter2"), ("list", "a,b")]);
+    let keys = [("db", "hunter2"), ("list", "c"), ("new", "n\n")];
+    set(&*store, "app", &keys, &seen).await.unwrap();
+    let now = item(&*store, "app").await;
+    assert_eq!(texts(&now), keys);
+    {
+        let model = fake.model();
+        let of = |name: &str| {
+            let parameter = &model.parameters[name];
+            (parameter.kind.as_str(), parameter.versions.len())
+        };
+        assert_eq!(of("/app/db"), (SECURE, 1), "what is equal is not written");
+        assert_eq!(of("/app/list"), ("StringList", 2));
+        assert_eq!(of("/app/new"), (SECURE, 1));
+    }
+    // What was seen is no more.
+    let failure = set(&*store, "app", &[("db", "x")], &seen)
+        .await
+        .unwrap_err();
+    assert_eq!(failure.fault.class, FaultClass::Conflict);
+    let absent = item(&*store, "made/deep").await;
+    assert!(!absent.exists && absent.keys.is_empty());
+    set(&*store, "made/deep", &[("K", "1")], &absent)
+        .await
+        .unwrap();
+    assert_eq!(texts(&item(&*store, "made/deep").await), [("K", "1")]);
+    let path = RemotePath::parse("app").unwrap();
+    let names = store.items().unwrap().list("store", at(&path)).await;
+    assert_eq!(names.unwrap(), ["db", "list", "new", "sub/"]);
+}
+
+#[tokio::test]
+async fn a_value_that_parameter_store_does_not_hold_keeps_all_of_them_back() {
+    let fake = parameters().await;
+    let store = store(&fake).await;
+    let seen = item(&*store, "app").await;
+    for bad in [("z", ""), ("a/b", "x"), ("z", &"x".repeat(8193))] {
+        let failure = set(&*store, "app", &[("a", "1"), bad], &seen)
+            .await
+            .unwrap_err();
+        assert_eq!(failure.fault.class, FaultClass::Invalid, "{}", bad.0);
+    }
+    assert_eq!(item(&*store, "app").await, seen);
+    fake.model().deny("ssm:PutParameter", "/app/");
+    let failure = set(&*store, "app", &[("a", "1")], &seen).await.unwrap_err();
+    assert_eq!(failure.fault.class, FaultClass::Denied);
+    assert!(failure.fault.message.contains("ssm:PutParameter"));
 }
 
 /// See [`crate::test_failures`].

@@ -17,6 +17,24 @@ pub(super) const LIST: Action = Action {
     permission: "ssm:GetParametersByPath",
 };
 
+pub(super) const PUT: Action = Action {
+    name: "PutParameter",
+    permission: "ssm:PutParameter",
+};
+/// The kind of a parameter that is encrypted, with the account's own key unless another is named.
+pub(super) const SECURE: &str = "SecureString";
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Put<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: &'a str,
+    /// Absent: the one it has.
+    #[serde(rename = "Type", skip_serializing_if = "str::is_empty")]
+    pub(super) kind: &'a str,
+    pub(super) overwrite: bool,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Get<'a> {
@@ -65,4 +83,6 @@ pub(super) struct Parameter {
     pub(super) name: String,
     pub(super) value: Zeroizing<String>,
     pub(super) version: u64,
+    #[serde(rename = "Type", default)]
+    pub(super) kind: String,
 }

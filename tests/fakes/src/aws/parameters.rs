@@ -158,6 +158,7 @@ fn put(model: &mut Model, input: &Value) -> Result<Value, Failure> {
     if name.is_empty() || !name.bytes().all(sound) || reserved {
         return Err(wrong());
     }
+    model.permit("ssm:PutParameter", &name)?;
     if name.contains('/') && !name.starts_with('/') {
         return Err(wrong());
     }
