@@ -195,7 +195,8 @@ fn refuse_change(object: &str, standing: &Standing) -> Result<(), Fault> {
 }
 
 fn names_are_keys(object: &str, keys: &BTreeMap<String, SecretValue>) -> Result<(), Fault> {
-    match keys.keys().find(|name| Key::new(name.as_str()).is_err()) {
+    let is_key = |name: &str| Key::new(name).is_ok_and(|key| key.is_kubernetes());
+    match keys.keys().find(|name| !is_key(name)) {
         None => Ok(()),
         Some(name) => {
             let message = format!("`{}` cannot be a key of a Secret", name.escape_debug());
