@@ -64,7 +64,7 @@ async fn a_notification_is_heard_at_once_and_others_are_not() -> Outcome {
     let Some(server) = server().await? else {
         return Ok(());
     };
-    let (case, heard) = listening(server).await?;
+    let (case, heard) = Box::pin(listening(server)).await?;
     let before = heard.count();
     case.run("SELECT pg_notify('settings changed', ''); SELECT pg_notify('other', '')")
         .await?;
@@ -83,7 +83,7 @@ async fn a_store_that_is_closed_listens_no_more() -> Outcome {
     let Some(server) = server().await? else {
         return Ok(());
     };
-    let (case, _heard) = listening(server).await?;
+    let (case, _heard) = Box::pin(listening(server)).await?;
     let sql = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE usename = '{}' AND query LIKE 'LISTEN%'",
         case.role
@@ -110,7 +110,7 @@ async fn a_server_that_comes_back_is_listened_to_and_read_again() -> Outcome {
     }
     let tools = Tools::find_set(ToolSet::Database)?;
     let own = Postgres::start(keeper().await?, &tools).await?;
-    let (case, heard) = listening(&own).await?;
+    let (case, heard) = Box::pin(listening(&own)).await?;
     let before = heard.count();
     own.kill().await?;
     let fault = case.fault(&case.source()).await;

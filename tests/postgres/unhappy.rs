@@ -76,6 +76,57 @@ async fn rows_that_security_hides_are_no_empty_table() -> Outcome {
     Ok(())
 }
 
+/// Sources that have `text` in each place that a source can set, else as `good`.
+fn everywhere(text: &str, good: &dyn Fn() -> ValidatedSource) -> Vec<ValidatedSource> {
+    let in_columns = penstock_domain::sync::SourceOptions::Postgres {
+        table: Some("settings".to_owned()),
+        query: None,
+        parameters: std::collections::BTreeMap::new(),
+        columns: vec![text.to_owned()],
+    };
+    vec![
+        ValidatedSource {
+            path: text.to_owned(),
+            ..good()
+        },
+        ValidatedSource {
+            field: Some(text.to_owned()),
+            ..good()
+        },
+        ValidatedSource {
+            options: table(text),
+            ..good()
+        },
+        ValidatedSource {
+            options: in_columns,
+            ..good()
+        },
+        ValidatedSource {
+            options: query(text, &[]),
+            path: String::new(),
+            ..good()
+        },
+        ValidatedSource {
+            options: query("q", &[("tenant", text)]),
+            path: String::new(),
+            ..good()
+        },
+        ValidatedSource {
+            options: query("q", &[(text, "a")]),
+            path: String::new(),
+            ..good()
+        },
+        ValidatedSource {
+            environment: Some(text.to_owned()),
+            ..good()
+        },
+        ValidatedSource {
+            version: Some(text.to_owned()),
+            ..good()
+        },
+    ]
+}
+
 #[tokio::test]
 async fn sources_cannot_bring_sql() -> Outcome {
     let Some(server) = server().await? else {
@@ -111,53 +162,7 @@ async fn sources_cannot_bring_sql() -> Outcome {
         ..case.source()
     };
     for text in evil {
-        let in_columns = penstock_domain::sync::SourceOptions::Postgres {
-            table: Some("settings".to_owned()),
-            query: None,
-            parameters: std::collections::BTreeMap::new(),
-            columns: vec![text.to_owned()],
-        };
-        for source in [
-            ValidatedSource {
-                path: text.to_owned(),
-                ..good()
-            },
-            ValidatedSource {
-                field: Some(text.to_owned()),
-                ..good()
-            },
-            ValidatedSource {
-                options: table(text),
-                ..good()
-            },
-            ValidatedSource {
-                options: in_columns,
-                ..good()
-            },
-            ValidatedSource {
-                options: query(text, &[]),
-                path: String::new(),
-                ..good()
-            },
-            ValidatedSource {
-                options: query("q", &[("tenant", text)]),
-                path: String::new(),
-                ..good()
-            },
-            ValidatedSource {
-                options: query("q", &[(text, "a")]),
-                path: String::new(),
-                ..good()
-            },
-            ValidatedSource {
-                environment: Some(text.to_owned()),
-                ..good()
-            },
-            ValidatedSource {
-                version: Some(text.to_owned()),
-                ..good()
-            },
-        ] {
+        for source in everywhere(text, &good) {
             let fault = case.fault(&source).await;
             let expected = [FaultClass::NotFound, FaultClass::Invalid];
             assert!(expected.contains(&fault.class), "{text}: {fault}");
