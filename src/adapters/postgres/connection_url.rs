@@ -6,7 +6,7 @@
 
 use penstock_domain::api::postgres::{PORT, PostgresChannelBinding, PostgresTls};
 use penstock_domain::secret::SecretValue;
-use url::Url;
+use url::{ParseError, Url};
 use zeroize::Zeroizing;
 
 /// The most bytes of a URL.
@@ -93,7 +93,10 @@ pub(super) fn read(text: &str) -> Result<Access, ReadUrl> {
     if server.contains(',') {
         return Err(ReadUrl::Hosts);
     }
-    let url = Url::parse(text).map_err(|_| ReadUrl::Shape)?;
+    let url = Url::parse(text).map_err(|error| match error {
+        ParseError::EmptyHost => ReadUrl::Socket,
+        _ => ReadUrl::Shape,
+    })?;
     let host = url.host_str().filter(|host| !host.is_empty());
     let host = decode(host.ok_or(ReadUrl::Socket)?)?;
     if host.contains(['/', '\\', '@', ',']) || host.contains('\0') {

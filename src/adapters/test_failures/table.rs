@@ -110,11 +110,11 @@ async fn every_failure_of_every_store_is_told_in_its_class_with_a_way_out() {
 
 /// Whoever adds a store adds it to the table.
 #[test]
-fn the_table_has_every_store_but_files_on_hosts() {
+fn the_table_has_every_store_but_files_on_hosts_and_databases() {
     let source = include_str!("../providers.rs");
     let systems = source.split_once("systems! {").unwrap().1;
     let systems = systems.split_once("\n}").unwrap().0;
     let count = systems.lines().filter(|line| line.contains("=>")).count();
     let named: BTreeSet<&str> = patients().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(named.len() + 1, count, "all but ssh");
+    assert_eq!(named.len() + 2, count, "all but ssh and postgres");
 }

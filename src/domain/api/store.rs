@@ -174,7 +174,7 @@ pub struct Provider {
     /// A PostgreSQL database, Supabase's too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postgres: Option<PostgresProvider>,
-    /// Doppler.
+    /// Doppler, configs of its projects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doppler: Option<DopplerProvider>,
     /// A Connect server of 1Password.

@@ -1,6 +1,6 @@
 //! A thousand readers of one thing cost one read.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use penstock_domain::ports::{Freshness, Sources};
@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use super::{Case, Outcome, source, testbed, values};
 
 const READERS: usize = 1000;
+/// OpenBao refuses requests of more than a thousand strings, names and values together.
+const FIELDS: usize = 400;
 /// What a sync with an interval of ten minutes takes from others.
 const HALF_AN_INTERVAL: Freshness = Freshness::Within(Duration::from_mins(5));
 
@@ -42,9 +44,7 @@ async fn a_thousand_syncs_of_one_path_cause_one_read_per_interval() -> Outcome {
     let case = Case::new(openbao, path).await?;
     case.vault.put("secret", path, &[("KEY_0", "1")]).await?;
     let data = format!("secret/data/{path}");
-    let begun = Instant::now();
     read_all(&case, HALF_AN_INTERVAL, |_| source(path)).await?;
-    let took = begun.elapsed();
     assert_eq!(openbao.count("read", &data)?, 1, "the first interval");
     read_all(&case, HALF_AN_INTERVAL, |_| source(path)).await?;
     assert_eq!(openbao.count("read", &data)?, 1, "within the interval");
@@ -56,22 +56,21 @@ async fn a_thousand_syncs_of_one_path_cause_one_read_per_interval() -> Outcome {
     // Those that insist wait for one read that begins after they asked.
     read_all(&case, Freshness::Now, |_| source(path)).await?;
     assert!(openbao.count("read", &data)? <= 4, "they join each other");
-    assert!(took < Duration::from_secs(10), "{took:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_thousand_fields_of_one_secret_are_one_read() -> Outcome {
+async fn a_thousand_readers_of_fields_of_one_secret_cause_one_read() -> Outcome {
     let Some(testbed) = testbed().await? else {
         return Ok(());
     };
     let (openbao, path) = (&testbed.openbao, "adapter/coalesced-fields");
     let case = Case::new(openbao, path).await?;
     let field = |number| (format!("KEY_{number}"), json!("1"));
-    let fields = Value::Object((0..READERS).map(field).collect());
+    let fields = Value::Object((0..FIELDS).map(field).collect());
     case.vault.put_json("secret", path, fields).await?;
     let one_field = |number| ValidatedSource {
-        field: Some(format!("KEY_{number}")),
+        field: Some(format!("KEY_{}", number % FIELDS)),
         ..source(path)
     };
     read_all(&case, HALF_AN_INTERVAL, one_field).await?;

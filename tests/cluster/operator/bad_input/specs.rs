@@ -151,13 +151,13 @@ async fn what_is_not_there_yet_is_refused_by_its_field() -> Outcome {
             ",
         ),
         Bad::spec(
-            "canary",
+            "for-each",
             "NotSupported",
-            &["spec.rollout.strategy"],
+            &["spec.forEach"],
             "
             sources: [{name: vault, store: {name: vault}, path: $apps/$case}]
             targets: [{name: env, secret: {}}]
-            rollout: {strategy: {canary: {mode: pod}}}
+            forEach: {source: vault, as: user, nameFrom: [id]}
             ",
         ),
     ])
