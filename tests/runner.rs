@@ -7,4 +7,5 @@ mod clients;
 mod cluster;
 mod examples;
 mod files;
+mod one_store;
 mod postgres;

@@ -15,7 +15,7 @@ use crate::names::{Key, SyncId};
 use crate::record::{RecordState, RestartRecord, TargetRecord, saturating_sub};
 use crate::reserved::{CONTENT_ANNOTATION, RELOAD_ANNOTATION};
 use crate::sync::{Rollout, ValidatedSync};
-use crate::workload::{PodView, UsedObject, WorkloadView};
+use crate::workload::{OWN_TROUBLE, PodView, UsedObject, WorkloadView};
 
 /// Start times of pods are whole seconds on another machine's clock: a pod counts as started after a write
 /// only with this much between them.
@@ -223,15 +223,6 @@ pub fn diagnose(restart: &RestartRecord, pods: &[PodView], late: bool) -> Option
     (late && new.iter().any(|pod| unready(&pod)))
         .then(|| "has pods that run on it and do not get ready".to_owned())
 }
-
-/// Troubles that a pod's own content can cause, and the cluster does not.
-const OWN_TROUBLE: [&str; 5] = [
-    "CrashLoopBackOff",
-    "CreateContainerConfigError",
-    "RunContainerError",
-    "ContainerCannotRun",
-    "StartError",
-];
 
 /// Counts one restart against the budget, if it still has one: then the marker may be set.
 pub fn spend(restart: &mut RestartRecord, rollout: &Rollout, now: Timestamp) -> bool {

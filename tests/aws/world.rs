@@ -1,30 +1,22 @@
 //! A registry with one store, and what it asks.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use async_trait::async_trait;
 use penstock_adapters::http::client::HttpLayer;
-use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
 use penstock_domain::api::aws::{AwsAccessKey, AwsAuth, AwsProvider};
 use penstock_domain::api::shared::SecretKeyRef;
 use penstock_domain::api::store::{Identity, Provider};
 use penstock_domain::bundle::Snapshot;
-use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::fault::Fault;
 use penstock_domain::items::ItemPlace;
 use penstock_domain::names::{NamespaceName, ObjectName};
 use penstock_domain::ports::{Freshness, Sources as _};
-use penstock_domain::secret::SecretValue;
 use penstock_domain::stores::access::RemotePath;
-use penstock_domain::stores::{
-    Credentials, DataKind, DataObject, DataObjects, StoreCatalog, StoreLimits, StoreObject,
-    TokenRequest,
-};
+use penstock_domain::stores::{StoreLimits, StoreObject};
 use penstock_domain::sync::{Origin, SourceOptions, StoreKind, StoreReference, ValidatedSource};
 use penstock_domain::testing::{self, sync_id};
 
 use super::server::Moto;
+use crate::one_store::{self, Secrets};
 
 /// Which of the two stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,12 +65,8 @@ pub(super) fn registry(moto: &Moto, kind: Kind) -> Registry {
         allow: Vec::new(),
     };
     let loopback = vec!["127.0.0.0/8".parse().unwrap()];
-    Registry::new(Reached {
-        http: Arc::new(HttpLayer::new(loopback)),
-        catalog: Arc::new(OneStore(Arc::new(store))),
-        credentials: Arc::new(OneKey),
-        objects: Arc::new(NoObjects),
-    })
+    let secrets = Secrets::of("secret", "moto-takes-any");
+    one_store::registry(store, HttpLayer::new(loopback), secrets)
 }
 
 fn reference() -> StoreReference {
@@ -119,62 +107,4 @@ pub(super) fn lines(snapshot: &Snapshot) -> Vec<String> {
         format!("{} {}={value}", entry.path, entry.name)
     };
     snapshot.entries.iter().map(line).collect()
-}
-
-struct OneStore(Arc<StoreObject>);
-
-impl StoreCatalog for OneStore {
-    fn find(&self, _: &NamespaceName, _: &StoreReference) -> Option<Arc<StoreObject>> {
-        Some(Arc::clone(&self.0))
-    }
-
-    fn namespace_labels(&self, _: &NamespaceName) -> Option<Arc<BTreeMap<String, String>>> {
-        None
-    }
-}
-
-/// The key of one Secret.
-struct OneKey;
-
-#[async_trait]
-impl Credentials for OneKey {
-    async fn secret_key(
-        &self,
-        _: &NamespaceName,
-        _: &ObjectName,
-        _: &str,
-    ) -> Result<SecretValue, Fault> {
-        Ok(SecretValue::from("moto-takes-any"))
-    }
-
-    async fn config_map_key(
-        &self,
-        _: &NamespaceName,
-        _: &ObjectName,
-        _: &str,
-    ) -> Result<String, Fault> {
-        Err(Fault::new(FaultClass::NotFound, "ConfigMap", "none here"))
-    }
-
-    async fn service_account_token(&self, _: &TokenRequest) -> Result<SecretValue, Fault> {
-        Err(Fault::new(
-            FaultClass::NotFound,
-            "ServiceAccount",
-            "none here",
-        ))
-    }
-}
-
-struct NoObjects;
-
-#[async_trait]
-impl DataObjects for NoObjects {
-    async fn get(
-        &self,
-        _: &NamespaceName,
-        _: DataKind,
-        _: &ObjectName,
-    ) -> Result<Option<DataObject>, Fault> {
-        Ok(None)
-    }
 }

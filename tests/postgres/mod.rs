@@ -17,28 +17,24 @@ mod unhappy;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use penstock_adapters::http::client::HttpLayer;
-use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
 use penstock_domain::api::postgres::PostgresProvider;
 use penstock_domain::api::store::{Allow, Identity, Provider};
 use penstock_domain::bundle::Snapshot;
-use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::fault::Fault;
 use penstock_domain::names::{NamespaceName, ObjectName};
 use penstock_domain::ports::{Freshness, Sources};
-use penstock_domain::secret::SecretValue;
-use penstock_domain::stores::{
-    Credentials, DataKind, DataObject, DataObjects, StoreCatalog, StoreLimits, StoreObject,
-    TokenRequest,
-};
+use penstock_domain::stores::{StoreLimits, StoreObject};
 use penstock_domain::sync::{SourceOptions, StoreKind, StoreReference, ValidatedSource};
 use penstock_domain::testing::{self, sync_id};
 use penstock_testbed::{Failure, Postgres, PostgresClient, PostgresError, shared_postgres};
 use serde_json::{Value, json};
+
+use crate::one_store::{self, Secrets};
 
 type Outcome = Result<(), Failure>;
 
@@ -264,79 +260,9 @@ fn store(provider: Value) -> StoreObject {
 
 fn registry(store: &StoreObject, secrets: &Arc<Secrets>, allowed: &[&str]) -> Registry {
     let allowed: Vec<_> = allowed.iter().map(|range| range.parse().unwrap()).collect();
-    Registry::new(Reached {
-        http: Arc::new(HttpLayer::new(allowed)),
-        catalog: Arc::new(OneStore(Arc::new(store.clone()))),
-        credentials: Arc::clone(secrets) as _,
-        objects: Arc::new(NoObjects),
-    })
-}
-
-struct OneStore(Arc<StoreObject>);
-
-impl StoreCatalog for OneStore {
-    fn find(&self, _: &NamespaceName, _: &StoreReference) -> Option<Arc<StoreObject>> {
-        Some(Arc::clone(&self.0))
-    }
-
-    fn namespace_labels(&self, _: &NamespaceName) -> Option<Arc<BTreeMap<String, String>>> {
-        None
-    }
-}
-
-/// The keys of one Secret.
-#[derive(Default)]
-struct Secrets(Mutex<BTreeMap<String, String>>);
-
-impl Secrets {
-    fn set(&self, key: &str, value: &str) {
-        let mut keys = self.0.lock().unwrap();
-        keys.insert(key.to_owned(), value.to_owned());
-    }
-}
-
-#[async_trait]
-impl Credentials for Secrets {
-    async fn secret_key(
-        &self,
-        _: &NamespaceName,
-        _: &ObjectName,
-        key: &str,
-    ) -> Result<SecretValue, Fault> {
-        let found = self.0.lock().unwrap().get(key).cloned();
-        found
-            .map(SecretValue::new)
-            .ok_or_else(|| Fault::new(FaultClass::NotFound, "Secret db", "no such key"))
-    }
-
-    async fn config_map_key(
-        &self,
-        _: &NamespaceName,
-        _: &ObjectName,
-        _: &str,
-    ) -> Result<String, Fault> {
-        Err(Fault::new(FaultClass::NotFound, "ConfigMap", "none here"))
-    }
-
-    async fn service_account_token(&self, _: &TokenRequest) -> Result<SecretValue, Fault> {
-        Err(Fault::new(
-            FaultClass::NotFound,
-            "ServiceAccount",
-            "none here",
-        ))
-    }
-}
-
-struct NoObjects;
-
-#[async_trait]
-impl DataObjects for NoObjects {
-    async fn get(
-        &self,
-        _: &NamespaceName,
-        _: DataKind,
-        _: &ObjectName,
-    ) -> Result<Option<DataObject>, Fault> {
-        Ok(None)
-    }
+    one_store::registry(
+        store.clone(),
+        HttpLayer::new(allowed),
+        Arc::clone(secrets) as _,
+    )
 }

@@ -260,6 +260,7 @@ fn wishes(sync: &TrackedSync) -> Wishes<'_> {
         forget: wish(FORGET_ANNOTATION),
         now: wish(NOW_ANNOTATION),
         approve_rollout: wish(APPROVE_ROLLOUT_ANNOTATION),
+        by: wish(BY_ANNOTATION),
     }
 }
 

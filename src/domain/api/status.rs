@@ -323,6 +323,18 @@ pub enum RolloutPhase {
     RolledBack,
 }
 
+impl RolloutPhase {
+    /// Whether a rollout has ended, and nobody waits.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Complete | Self::RolledBack)
+    }
+
+    /// Whether a canary is there, or on its way.
+    pub fn is_trying(self) -> bool {
+        matches!(self, Self::Canary | Self::Soaking)
+    }
+}
+
 /// How many workloads are how far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

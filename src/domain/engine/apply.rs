@@ -86,7 +86,7 @@ impl Engine {
                 Ok(saved) => {
                     version = Some(saved);
                     findings.rebased = work.loaded.rebased;
-                    self.audit_purge(&work, &state);
+                    self.audit_decisions(&work, &state);
                 }
                 Err(fault) => {
                     findings.stopped = Some(fault);
@@ -112,26 +112,55 @@ impl Engine {
         Some(applied)
     }
 
-    /// Tells of contents that a person had purged.
-    fn audit_purge(&self, work: &Work<'_>, state: &RecordState) {
-        let former = &work.loaded.state;
-        if state.revoked == former.revoked && state.forgotten == former.forgotten {
-            return;
+    /// Tells what a person has decided about revisions, once it is recorded.
+    fn audit_decisions(&self, work: &Work<'_>, state: &RecordState) {
+        let (former, wishes) = (&work.loaded.state, work.request.wishes);
+        let tell = |action, object: &str, revision: Option<String>| {
+            self.ports.audit.record(AuditEntry {
+                sync: Some(work.request.sync.id.clone()),
+                by: wishes.by.map(ToOwned::to_owned),
+                action,
+                object: object.to_owned(),
+                keys: Vec::new(),
+                revision,
+                failure: None,
+            });
+        };
+        if state.revoked != former.revoked || state.forgotten != former.forgotten {
+            let revoked = state.revoked.iter();
+            let new: Vec<&str> = revoked
+                .filter(|one| !former.revoked.contains(one))
+                .map(Revision::as_str)
+                .collect();
+            tell(
+                AuditAction::Purge,
+                "record",
+                (!new.is_empty()).then(|| new.join(",")),
+            );
         }
-        let revoked = state.revoked.iter();
-        let new: Vec<&str> = revoked
-            .filter(|one| !former.revoked.contains(one))
-            .map(Revision::as_str)
-            .collect();
-        self.ports.audit.record(AuditEntry {
-            sync: Some(work.request.sync.id.clone()),
-            by: None,
-            action: AuditAction::Purge,
-            object: "record".to_owned(),
-            keys: Vec::new(),
-            revision: (!new.is_empty()).then(|| new.join(",")),
-            failure: None,
-        });
+        let in_use =
+            |state: &RecordState| state.current.as_ref().map(|one| one.revision.to_string());
+        let taken = in_use(state).filter(|taken| in_use(former).as_ref() != Some(taken));
+        let Some(taken) = taken else { return };
+        let is_wish = |wish: Option<&str>| wish == Some(taken.as_str());
+        let approved = is_wish(wishes.approve_rollout) && work.request.sync.rollout.approval;
+        for (holds, action, object) in [
+            (
+                is_wish(wishes.pin),
+                AuditAction::Rollback,
+                "pinned revision",
+            ),
+            (approved, AuditAction::Approve, "rollout"),
+            (
+                is_wish(wishes.now),
+                AuditAction::Approve,
+                "rollout without soak and windows",
+            ),
+        ] {
+            if holds {
+                tell(action, object, Some(taken.clone()));
+            }
+        }
     }
 
     /// Saves the record under the next counter. What does not fit is left out, and said.

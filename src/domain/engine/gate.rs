@@ -11,7 +11,7 @@ use super::{Engine, Loaded, Memory, PassRequest, Prepared};
 use crate::api::rollout::WindowHold;
 use crate::api::status::{RolloutPhase, RolloutStatus};
 use crate::bundle::Bundle;
-use crate::canary::{CanaryMode, CanaryPlan, Trial};
+use crate::canary::Trial;
 use crate::conditions::Reason;
 use crate::content::Content;
 use crate::fault::{Fault, FaultClass};
@@ -74,9 +74,17 @@ impl Engine {
         self.hold_back_change(request, prepared, memory).await;
         let told = request.status.rollout.as_ref();
         let held = prepared.findings.held_back.as_ref();
-        let goes_on =
-            held.is_some_and(|held| is_trying(Some(&held.status())) && is_of(told, &held.revision));
-        prepared.errand.stop = is_trying(told) && !goes_on;
+        let trying = held.filter(|held| held.phase.is_trying());
+        let is_told = |held: &HeldBack| {
+            told.and_then(|told| told.revision.as_deref()) == Some(held.revision.as_str())
+        };
+        prepared.errand.stop = if is_trying(told) {
+            !trying.is_some_and(is_told)
+        } else {
+            // Whoever died between a canary and its status has left one that no status tells of.
+            trying.is_none() && memory.is_unswept(request.sync)
+        };
+        memory.swept = true;
     }
 
     async fn hold_back_change(
@@ -132,11 +140,9 @@ impl Engine {
         if plan.held.is_some() || plan.is_empty() {
             return;
         }
-        let rollout = &request.sync.rollout;
-        let waits = loaded.state.current.is_some() && rollout.previous != Previous::Invalid;
+        let waits = waits(request, loaded);
         let window = window(request, &revision, self.ports.clock.now()).filter(|_| waits);
-        let canary = rollout.canary.as_ref().filter(|_| waits);
-        let canary = canary.filter(|canary| !matches!(canary.mode, CanaryMode::Workload { .. }));
+        let canary = request.sync.rollout.shield().filter(|_| waits);
         let approved = request
             .approval
             .is_some_and(|approval| approval.hash == plan.hash);
@@ -148,7 +154,7 @@ impl Engine {
         } else if canary.is_some() {
             let message = "the change is tried on a canary first, which the operator alone can do";
             Some(fault(Reason::CanaryRunning, message))
-        } else if rollout.approval && !approved {
+        } else if request.sync.rollout.approval && !approved {
             let message = "the change waits for a person (`rollout.approval`)";
             let hint = "Approve this plan by its hash";
             Some(fault(Reason::RolloutApprovalRequired, message).hint(hint))
@@ -180,15 +186,11 @@ impl Engine {
         (loaded, bundle, revision): (&Loaded, &Bundle, &Revision),
         memory: &mut Memory,
     ) -> Gate {
-        let rollout = &request.sync.rollout;
-        let first = loaded.state.current.is_none();
-        // An old value that is dead leaves nobody the time to wait.
-        let waits = !first && rollout.previous != Previous::Invalid;
+        let waits = waits(request, loaded);
         if waits && let Some(held) = window(request, revision, self.ports.clock.now()) {
             return Gate::Held(held, None);
         }
-        let shields = |canary: &&CanaryPlan| !matches!(canary.mode, CanaryMode::Workload { .. });
-        if let Some(plan) = rollout.canary.as_ref().filter(shields).filter(|_| waits) {
+        if let Some(plan) = request.sync.rollout.shield().filter(|_| waits) {
             let change = (loaded, bundle, revision);
             match self.try_out(request, plan, change, memory).await {
                 TrialStep::Passed => {}
@@ -201,6 +203,11 @@ impl Engine {
             None => Gate::Open,
         }
     }
+}
+
+/// Whether a change has a time to wait: a first content harms nobody, and an old value that is dead leaves none.
+fn waits(request: PassRequest<'_>, loaded: &Loaded) -> bool {
+    loaded.state.current.is_some() && request.sync.rollout.previous != Previous::Invalid
 }
 
 /// A change window that is closed.
@@ -264,12 +271,7 @@ fn keep_what_is(request: PassRequest<'_>, prepared: &mut Prepared, memory: &mut 
 /// Whether status says that a canary is there.
 fn is_trying(rollout: Option<&RolloutStatus>) -> bool {
     let phase = rollout.and_then(|rollout| rollout.phase);
-    matches!(phase, Some(RolloutPhase::Canary | RolloutPhase::Soaking))
-}
-
-fn is_of(rollout: Option<&RolloutStatus>, revision: &Revision) -> bool {
-    let told = rollout.and_then(|rollout| rollout.revision.as_deref());
-    told == Some(revision.as_str())
+    phase.is_some_and(RolloutPhase::is_trying)
 }
 
 fn window_message(until: Option<Timestamp>) -> String {
@@ -313,11 +315,6 @@ impl HeldBack {
             message: format!("the canary waits: {why}. This says nothing about the change"),
             pause: LOOK_AGAIN / 10,
         }
-    }
-
-    /// Whether a canary is on its way.
-    pub(crate) fn is_trying(&self) -> bool {
-        matches!(self.phase, RolloutPhase::Canary | RolloutPhase::Soaking)
     }
 
     /// What status says.

@@ -128,8 +128,7 @@ fn is_proven(work: &Work<'_>) -> bool {
     };
     let told = work.request.status.rollout.as_ref();
     told.is_some_and(|told| {
-        let ended = [RolloutPhase::Complete, RolloutPhase::RolledBack];
-        told.phase.is_some_and(|phase| ended.contains(&phase))
+        told.phase.is_some_and(RolloutPhase::is_over)
             && told.revision.as_deref() == Some(noted.revision.as_str())
     })
 }

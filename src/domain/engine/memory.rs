@@ -43,6 +43,8 @@ pub struct Memory {
     pub(super) waiting: Option<(i64, Content)>,
     /// The canary that tries it.
     pub(super) trial: Option<Followed>,
+    /// What canaries of an earlier process may have left has been looked for.
+    pub(super) swept: bool,
     /// What validators say of the values in use.
     pub(super) health: Health,
 }
@@ -92,6 +94,11 @@ impl Memory {
         {
             self.read_due = Some(later(now, pause));
         }
+    }
+
+    /// Whether canaries of an earlier process may have left something.
+    pub(super) fn is_unswept(&self, sync: &ValidatedSync) -> bool {
+        !self.swept && sync.rollout.shield().is_some()
     }
 
     /// The content of a pass that has read nothing usable, while a change waits: that change, with what is to be told

@@ -98,6 +98,8 @@ pub struct Wishes<'a> {
     pub now: Option<&'a str>,
     /// The revision that a person approves, where the rollout asks for it.
     pub approve_rollout: Option<&'a str>,
+    /// Who asks, as the `by` annotation says.
+    pub by: Option<&'a str>,
 }
 
 impl<'a> Wishes<'a> {
@@ -109,9 +111,6 @@ impl<'a> Wishes<'a> {
 
     /// Names what is asked for, so that a status can say that it has seen it; none where nothing is.
     pub fn digest(&self) -> Option<String> {
-        if *self == Self::default() {
-            return None;
-        }
         let all = [
             self.retry,
             self.pin,
@@ -120,7 +119,9 @@ impl<'a> Wishes<'a> {
             self.now,
             self.approve_rollout,
         ];
-        Some(crate::keys::public_digest(&format!("{all:?}")))
+        all.iter()
+            .any(Option::is_some)
+            .then(|| crate::keys::public_digest(&format!("{all:?}")))
     }
 }
 
@@ -198,7 +199,8 @@ impl Engine {
             return report::suspended(request, now);
         }
         let turned = self.examine(request, memory).await; // I/O: asks about the values in use
-        let outcome = if !turned && quiet::nothing_to_do(request, &gathered, &self.key) {
+        let busy = turned || memory.is_unswept(request.sync);
+        let outcome = if !busy && quiet::nothing_to_do(request, &gathered, &self.key) {
             memory.see_whole(&gathered);
             report::unchanged(request, memory)
         } else {

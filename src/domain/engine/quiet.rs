@@ -28,10 +28,10 @@ pub(super) fn nothing_to_do(
         && (holds(status, ConditionType::Ready) || *gathered == Gathered::NotDue)
         && status.pending_plan.is_none()
         && status.refresh.as_deref() == request.refresh
-        && status.rollout.as_ref().is_none_or(|rollout| {
-            let ended = [RolloutPhase::Complete, RolloutPhase::RolledBack];
-            rollout.phase.is_some_and(|phase| ended.contains(&phase))
-        })
+        && status
+            .rollout
+            .as_ref()
+            .is_none_or(|rollout| rollout.phase.is_some_and(RolloutPhase::is_over))
         && status.wishes == request.wishes.digest()
         && status.targets.len() == request.sync.targets.len()
         && request

@@ -235,10 +235,11 @@ impl Engine {
 /// Whether status has told of the end of what this pass finds unchanged.
 fn is_settled(request: PassRequest<'_>, applied: &Applied) -> bool {
     let told = request.status.record.map(|record| record.counter) == Some(applied.loaded_counter);
-    let complete = request.status.rollout.as_ref().is_some_and(|rollout| {
-        let ended = [RolloutPhase::Complete, RolloutPhase::RolledBack];
-        rollout.phase.is_some_and(|phase| ended.contains(&phase))
-    });
+    let complete = request
+        .status
+        .rollout
+        .as_ref()
+        .is_some_and(|rollout| rollout.phase.is_some_and(RolloutPhase::is_over));
     told && complete && applied.looked.workloads.is_none()
 }
 

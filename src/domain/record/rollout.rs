@@ -96,7 +96,7 @@ impl RecordState {
 
     /// Purges revisions that leaked: none of them comes back. What is in use stays until something replaces it.
     pub(crate) fn revoke(&mut self, revisions: impl IntoIterator<Item = Revision>) {
-        for revision in revisions {
+        for revision in revisions.into_iter().take(REMEMBERED_REVOCATIONS) {
             if !self.revoked.contains(&revision) {
                 self.revoked.insert(0, revision);
             }

@@ -275,7 +275,11 @@ fn reconciling(status: &SecretSyncStatus, findings: &Findings, ready: &Verdict) 
         return verdict(true, fault.reason, fault.to_string());
     }
     let phase = status.rollout.as_ref().and_then(|rollout| rollout.phase);
-    if let Some(held) = findings.held_back.as_ref().filter(|held| held.is_trying()) {
+    if let Some(held) = findings
+        .held_back
+        .as_ref()
+        .filter(|held| held.phase.is_trying())
+    {
         return verdict(true, held.reason, held.message.clone());
     }
     match phase {
@@ -377,7 +381,11 @@ fn stale(findings: &Findings) -> Verdict {
 
 fn rolled_out(status: &SecretSyncStatus, findings: &Findings) -> Option<Verdict> {
     let rollout = status.rollout.as_ref()?;
-    if let Some(fault) = &findings.rollout_fault {
+    if let Some(fault) = findings
+        .canary_left
+        .as_ref()
+        .or(findings.rollout_fault.as_ref())
+    {
         return Some(verdict(false, fault.reason, fault.to_string()));
     }
     if let Some(held) = &findings.held_back {

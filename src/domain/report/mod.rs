@@ -1,13 +1,12 @@
 //! From what a pass found to status and events. Pure; nothing here changes while nothing happened.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::api::status::{
-    PendingPlan, PendingTarget, RecordStatus, RevisionStatus, RolloutPhase, RolloutStatus,
-    SecretSyncStatus, SourceStatus, TargetState, TargetStatus,
+    PendingPlan, PendingTarget, RecordStatus, RevisionStatus, RolloutStatus, SecretSyncStatus,
+    SourceStatus, TargetState, TargetStatus,
 };
 use crate::conditions::Reason;
 use crate::content::Notes;
@@ -18,20 +17,17 @@ use crate::names::{Key, TargetName};
 use crate::plan::Plan;
 use crate::ports::Written;
 use crate::record::RecordState;
-use crate::schedule::{Next, OBSERVE_EVERY};
+use crate::schedule::Next;
 use crate::text::{SHOWN_KEYS, key_list, shorten};
 use crate::validate::Objection;
 
 pub mod cluster_sync;
 mod history;
 mod judge;
+mod next;
 pub mod store;
 mod tell;
 
-/// How often a stuck or waiting rollout is looked at.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// The longest pause before a rollout that waits is looked at: clocks are set, and windows change.
-const LONGEST_LOOK: Duration = Duration::from_mins(5);
 /// The longest message of a target.
 const MAX_MESSAGE: usize = 4096;
 
@@ -72,6 +68,8 @@ pub struct Findings {
     pub orphans: Vec<(String, bool)>,
     /// A change that is not written yet.
     pub(crate) held_back: Option<HeldBack>,
+    /// Why a canary could not be removed: status goes on to tell of it, so that somebody tries again.
+    pub(crate) canary_left: Option<Fault>,
     /// The pass has left more to do at once.
     pub(crate) go_on: bool,
     /// Restarts wait for a window.
@@ -119,7 +117,7 @@ impl Findings {
     pub(crate) fn hinder(&mut self, fault: Option<Fault>) {
         match (fault, &mut self.held_back) {
             (Some(fault), Some(held)) => *held = HeldBack::by(&fault, &held.revision),
-            (Some(fault), None) => self.rollout_fault = Some(fault),
+            (Some(fault), None) => self.canary_left = Some(fault),
             (None, _) => {}
         }
     }
@@ -257,7 +255,7 @@ pub fn conclude(request: PassRequest<'_>, findings: Findings, now: Timestamp) ->
         || !findings.notes.blocked.is_empty()
         || findings.written.values().any(Result::is_err)
         || !findings.failed_looks.is_empty();
-    let next = next(request, &findings, &status, now);
+    let next = next::next(request, &findings, &status, now);
     let events = tell::events(request, findings, &status);
     Outcome {
         status,
@@ -272,6 +270,9 @@ fn rollout(request: PassRequest<'_>, findings: &Findings) -> Option<RolloutStatu
     let former = request.status.rollout.as_ref();
     if let Some(held) = &findings.held_back {
         return Some(held.status());
+    }
+    if findings.canary_left.is_some() {
+        return former.cloned();
     }
     let known = findings.rollout.as_ref().or(former);
     known.filter(|_| request.sync.rollout.restart).cloned()
@@ -472,76 +473,5 @@ fn pending(request: PassRequest<'_>, findings: &Findings) -> Option<PendingPlan>
         updates: total(KeyChange::Update),
         deletes: total(KeyChange::Delete),
         targets: targets.collect(),
-    })
-}
-
-fn next(
-    request: PassRequest<'_>,
-    findings: &Findings,
-    status: &SecretSyncStatus,
-    now: Timestamp,
-) -> Next {
-    let interval = request.sync.interval;
-    let faults = findings
-        .stopped
-        .iter()
-        .chain(&findings.notes.stale)
-        .chain(&findings.notes.blocked)
-        .chain(
-            findings
-                .written
-                .values()
-                .filter_map(|written| written.as_ref().err()),
-        )
-        .chain(findings.failed_looks.values())
-        .chain(&findings.rollout_fault);
-    let mut retry: Option<Duration> = None;
-    for fault in faults.filter(|fault| fault.class.is_transient()) {
-        let asked = fault.retry_after().unwrap_or_default();
-        retry = Some(retry.unwrap_or_default().max(asked));
-    }
-    if let Some(at_least) = retry {
-        return Next::Retry {
-            at_least,
-            at_most: interval,
-        };
-    }
-    if !findings.notes.confirming.is_empty() {
-        return Next::confirm(interval);
-    }
-    let phase = status.rollout.as_ref().and_then(|rollout| rollout.phase);
-    rollout_next(findings, phase, (interval, now))
-}
-
-/// When a rollout, or a change that waits, is to be looked at again.
-fn rollout_next(
-    findings: &Findings,
-    phase: Option<RolloutPhase>,
-    (interval, now): (Duration, Timestamp),
-) -> Next {
-    if findings.go_on {
-        return Next::After(Duration::ZERO);
-    }
-    let until = |moment: Timestamp| Duration::try_from(moment.duration_since(now)).ok();
-    let pause = findings
-        .wave_pause
-        .as_ref()
-        .and_then(|(_, begins)| until(*begins));
-    let window = findings
-        .restart_window
-        .and_then(|opening| opening.0)
-        .and_then(until);
-    let held = findings.held_back.as_ref().map(|held| held.pause);
-    let looked = match phase {
-        _ if held.is_some() => held,
-        Some(RolloutPhase::Restarting | RolloutPhase::RollingBack) => Some(OBSERVE_EVERY),
-        Some(RolloutPhase::Waiting) => {
-            Some(pause.or(window).unwrap_or(LOOK_AGAIN).min(LONGEST_LOOK))
-        }
-        Some(RolloutPhase::Stuck | RolloutPhase::Held) => Some(LOOK_AGAIN),
-        _ => None,
-    };
-    looked.map_or(Next::Interval(interval), |looked| {
-        Next::After(interval.min(looked))
     })
 }

@@ -6,7 +6,7 @@ use cronexpr::Crontab;
 use kube::core::Selector;
 
 use crate::api::rollout::{OnFailure, WindowHold};
-use crate::canary::CanaryPlan;
+use crate::canary::{CanaryMode, CanaryPlan};
 use crate::names::ObjectName;
 
 /// How workloads are brought onto a revision.
@@ -36,6 +36,14 @@ pub struct Rollout {
     pub windows: Vec<ChangeWindow>,
     /// Whether a person must approve each revision.
     pub approval: bool,
+}
+
+impl Rollout {
+    /// The canary that shields all others; one of the user's own workloads does not.
+    pub fn shield(&self) -> Option<&CanaryPlan> {
+        let shields = |canary: &&CanaryPlan| !matches!(canary.mode, CanaryMode::Workload { .. });
+        self.canary.as_ref().filter(shields)
+    }
 }
 
 /// One group of workloads.

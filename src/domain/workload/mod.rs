@@ -4,4 +4,4 @@ mod uses;
 mod view;
 
 pub use uses::uses;
-pub use view::{PodView, Use, UsedKeys, UsedObject, WorkloadId, WorkloadView};
+pub use view::{OWN_TROUBLE, PodView, Use, UsedKeys, UsedObject, WorkloadId, WorkloadView};

@@ -106,6 +106,16 @@ pub struct WorkloadView {
     pub pod_selector: String,
 }
 
+/// Troubles of a container that only what it is given can cause, and the cluster cannot: it crashes again and again, or
+/// refers to what is not there.
+pub const OWN_TROUBLE: [&str; 5] = [
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "RunContainerError",
+    "ContainerCannotRun",
+    "StartError",
+];
+
 /// One pod as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodView {

@@ -7,32 +7,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use penstock_adapters::http::client::HttpLayer;
 use penstock_adapters::open::HostAccess;
-use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
 use penstock_domain::api::shared::SecretKeyRef;
 use penstock_domain::api::ssh::SshProvider;
 use penstock_domain::api::store::{Identity, Provider};
-use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::fault::FaultClass;
 use penstock_domain::formats::{self, Delimiter, Edit, FileFormat};
 use penstock_domain::names::{Key, NamespaceName, ObjectName};
 use penstock_domain::ports::Targets;
 use penstock_domain::secret::SecretValue;
-use penstock_domain::stores::{
-    Credentials, DataKind, DataObject, DataObjects, StoreCatalog, StoreLimits, StoreObject,
-    TokenRequest,
-};
+use penstock_domain::stores::{StoreLimits, StoreObject};
 use penstock_domain::sync::{Destination, HostFileDestination, StoreKind, StoreReference};
 use penstock_domain::testing;
 use penstock_domain::testing::contract::target::{CASES, TargetWorld};
 use penstock_testbed::Sshd;
 
 use super::host::{Outcome, host};
+use crate::one_store::{self, Secrets};
 
 /// A folder on the host.
 struct World {
@@ -81,12 +77,8 @@ fn registry(host: &Sshd, folder: &Path, layer: HttpLayer) -> Registry {
         identity: Identity::Credentials,
         allow: Vec::new(),
     };
-    Registry::new(Reached {
-        http: Arc::new(layer),
-        catalog: Arc::new(OneStore(Arc::new(store))),
-        credentials: Arc::new(OneKey(host.private_key().unwrap())),
-        objects: Arc::new(Nothing),
-    })
+    let secrets = Secrets::of("private-key", &host.private_key().unwrap());
+    one_store::registry(store, layer, secrets)
 }
 
 impl World {
@@ -158,67 +150,6 @@ impl TargetWorld for World {
 
     async fn delete(&self, destination: &Destination) {
         fs::remove_file(self.path(destination)).unwrap();
-    }
-}
-
-struct OneStore(Arc<StoreObject>);
-
-impl StoreCatalog for OneStore {
-    fn find(&self, _: &NamespaceName, _: &StoreReference) -> Option<Arc<StoreObject>> {
-        Some(Arc::clone(&self.0))
-    }
-
-    fn namespace_labels(&self, _: &NamespaceName) -> Option<Arc<BTreeMap<String, String>>> {
-        None
-    }
-}
-
-struct OneKey(String);
-
-#[async_trait]
-impl Credentials for OneKey {
-    async fn secret_key(
-        &self,
-        _: &NamespaceName,
-        _: &ObjectName,
-        _: &str,
-    ) -> Result<SecretValue, Fault> {
-        Ok(SecretValue::from(self.0.as_str()))
-    }
-
-    async fn config_map_key(
-        &self,
-        _: &NamespaceName,
-        _: &ObjectName,
-        _: &str,
-    ) -> Result<String, Fault> {
-        Err(Fault::new(
-            FaultClass::NotFound,
-            "ConfigMap",
-            "is not there",
-        ))
-    }
-
-    async fn service_account_token(&self, _: &TokenRequest) -> Result<SecretValue, Fault> {
-        Err(Fault::new(
-            FaultClass::NotSupported,
-            "token",
-            "is not given",
-        ))
-    }
-}
-
-struct Nothing;
-
-#[async_trait]
-impl DataObjects for Nothing {
-    async fn get(
-        &self,
-        _: &NamespaceName,
-        _: DataKind,
-        _: &ObjectName,
-    ) -> Result<Option<DataObject>, Fault> {
-        Ok(None)
     }
 }
 

@@ -168,7 +168,7 @@ async fn a_new_token_in_the_secret_is_taken_when_told() -> Outcome {
     let case = Case::new(&testbed.openbao, path).await?;
     case.vault.put("secret", path, &[("K", "1")]).await?;
     case.read(path).await?;
-    let first = case.secrets.0.lock().unwrap()["token"].clone();
+    let first = case.secrets.get("token");
     case.vault.revoke_token(&first).await?;
     let fault = case.fault(path).await;
     assert_eq!(fault.reason, Reason::CredentialsRefused, "{fault}");

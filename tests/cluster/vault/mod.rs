@@ -15,30 +15,25 @@ mod reading;
 mod records;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use penstock_adapters::http::client::HttpLayer;
-use penstock_adapters::providers::Reached;
 use penstock_adapters::registry::Registry;
 use penstock_domain::api::shared::SecretKeyRef;
 use penstock_domain::api::store::{Identity, Provider};
 use penstock_domain::api::vault::{VaultAuth, VaultProvider, VaultTokenAuth};
 use penstock_domain::bundle::Snapshot;
-use penstock_domain::fault::{Fault, FaultClass};
+use penstock_domain::fault::Fault;
 use penstock_domain::names::{NamespaceName, ObjectName};
 use penstock_domain::ports::{Freshness, Sources};
-use penstock_domain::secret::SecretValue;
-use penstock_domain::stores::{
-    Credentials, DataKind, DataObject, DataObjects, StoreCatalog, StoreLimits, StoreObject,
-    TokenRequest,
-};
+use penstock_domain::stores::{Credentials, StoreLimits, StoreObject};
 use penstock_domain::sync::{StoreKind, StoreReference, ValidatedSource};
 use penstock_domain::testing::{self, sync_id};
 use penstock_testbed::{OpenBao, VaultClient};
 
 use super::{Outcome, SOON, testbed};
+use crate::one_store::{self, Secrets};
 
 /// One SecretStore `vault` of namespace `prod`, with its registry.
 struct Case {
@@ -145,12 +140,7 @@ fn registry_at(
 ) -> Registry {
     let store = store_object(home, provider);
     let allowed: Vec<_> = allowed.iter().map(|range| range.parse().unwrap()).collect();
-    Registry::new(Reached {
-        http: Arc::new(HttpLayer::new(allowed)),
-        catalog: Arc::new(OneStore(Arc::new(store))),
-        credentials,
-        objects: Arc::new(NoObjects),
-    })
+    one_store::registry(store, HttpLayer::new(allowed), credentials)
 }
 
 fn store_object(home: NamespaceName, provider: &VaultProvider) -> StoreObject {
@@ -199,73 +189,4 @@ fn values(snapshot: &Snapshot) -> BTreeMap<&str, &str> {
     entries
         .map(|entry| (entry.name.as_str(), entry.value.expose_text().unwrap()))
         .collect()
-}
-
-struct OneStore(Arc<StoreObject>);
-
-impl StoreCatalog for OneStore {
-    fn find(&self, _: &NamespaceName, _: &StoreReference) -> Option<Arc<StoreObject>> {
-        Some(Arc::clone(&self.0))
-    }
-
-    fn namespace_labels(&self, _: &NamespaceName) -> Option<Arc<BTreeMap<String, String>>> {
-        None
-    }
-}
-
-/// The keys of one Secret.
-#[derive(Default)]
-struct Secrets(Mutex<BTreeMap<String, String>>);
-
-impl Secrets {
-    fn set(&self, key: &str, value: &str) {
-        let mut keys = self.0.lock().unwrap();
-        keys.insert(key.to_owned(), value.to_owned());
-    }
-}
-
-#[async_trait]
-impl Credentials for Secrets {
-    async fn secret_key(
-        &self,
-        _: &NamespaceName,
-        _: &ObjectName,
-        key: &str,
-    ) -> Result<SecretValue, Fault> {
-        let found = self.0.lock().unwrap().get(key).cloned();
-        found
-            .map(SecretValue::new)
-            .ok_or_else(|| Fault::new(FaultClass::NotFound, "Secret vault", "no such key"))
-    }
-
-    async fn config_map_key(
-        &self,
-        _: &NamespaceName,
-        _: &ObjectName,
-        _: &str,
-    ) -> Result<String, Fault> {
-        Err(Fault::new(FaultClass::NotFound, "ConfigMap", "none here"))
-    }
-
-    async fn service_account_token(&self, _: &TokenRequest) -> Result<SecretValue, Fault> {
-        Err(Fault::new(
-            FaultClass::NotFound,
-            "ServiceAccount",
-            "none here",
-        ))
-    }
-}
-
-struct NoObjects;
-
-#[async_trait]
-impl DataObjects for NoObjects {
-    async fn get(
-        &self,
-        _: &NamespaceName,
-        _: DataKind,
-        _: &ObjectName,
-    ) -> Result<Option<DataObject>, Fault> {
-        Ok(None)
-    }
 }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, PodStatus};
 use penstock_domain::canary::{CanaryPod, CandidateKind, PodTrouble, Trial};
+use penstock_domain::workload::OWN_TROUBLE;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -16,14 +17,8 @@ const STARTING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
 const MAKING: SignedDuration = SignedDuration::from_secs(60);
 /// An init container may fail a few times: waiting for something by failing is common.
 const INIT_TRIES: i32 = 3;
-/// What a container can only owe to what it is given: it crashes, or refers to what is not there.
-const OWN: [&str; 5] = [
-    "CrashLoopBackOff",
-    "Error",
-    "OOMKilled",
-    "CreateContainerConfigError",
-    "ContainerCannotRun",
-];
+/// What speaks against a canary besides: it is alone on trial, and need not fail twice.
+const ON_TRIAL: [&str; 2] = ["Error", "OOMKilled"];
 
 /// A pod of a canary as it comes from the API server.
 #[derive(Deserialize)]
@@ -159,11 +154,17 @@ impl Pod {
             return None;
         }
         let name = word_or_dash(&container.name);
-        Some(if OWN.contains(&reason.as_str()) {
-            PodTrouble::Own(format!("has a container that fails: {name} ({reason})"))
-        } else {
-            PodTrouble::Cluster(format!("waits for {name} ({reason})"))
-        })
+        Some(
+            if OWN_TROUBLE
+                .iter()
+                .chain(&ON_TRIAL)
+                .any(|known| *known == reason)
+            {
+                PodTrouble::Own(format!("has a container that fails: {name} ({reason})"))
+            } else {
+                PodTrouble::Cluster(format!("waits for {name} ({reason})"))
+            },
+        )
     }
 
     /// Its containers were ready when last heard of, and the pod counts as not ready: that is what is made of the

@@ -36,6 +36,7 @@ impl LabWishes {
             forget: self.forget.as_deref(),
             now: self.now.as_deref(),
             approve_rollout: self.approve_rollout.as_deref(),
+            by: Some("ada"),
         }
     }
 }

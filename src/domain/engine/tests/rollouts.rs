@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::lab::{Lab, unavailable};
 use crate::api::rollout::{OnFailure, WindowHold};
 use crate::api::status::{RevisionOutcome, RolloutPhase};
+use crate::audit::AuditAction;
 use crate::canary::{
     CanaryCheck, CanaryLabels, CanaryMode, CanaryPlan, CanaryPod, CanaryView, CheckQuestion,
     CheckVerdict, PodTrouble,
@@ -800,4 +801,72 @@ fn an_edit_of_the_rules_lifts_a_rejection_of_a_canary() {
     lab.refresh();
     lab.look();
     assert_eq!(lab.value(), "2");
+}
+
+#[test]
+fn a_canary_that_could_not_be_removed_is_removed_later_and_holds_nothing_up() {
+    let mut lab = lab(&["api"]);
+    lab.sync.rollout.canary = Some(canary_plan());
+    lab.world.state().canaries_are = ready_canary(0);
+    lab.news("2");
+    lab.world.state().refuse_stops = Some(unavailable());
+    lab.look();
+    assert_eq!(lab.value(), "2");
+    assert!(lab.world.state().canary.is_some());
+    lab.world.state().refuse_stops = None;
+    lab.look();
+    assert!(lab.world.state().canary.is_none());
+    lab.replace_pods(None);
+    lab.look();
+    assert_eq!(lab.phase(), RolloutPhase::Complete);
+}
+
+#[test]
+fn a_canary_that_no_status_tells_of_is_found_by_the_next_process() {
+    let mut lab = lab(&["api"]);
+    lab.sync.rollout.canary = Some(canary_plan());
+    lab.look();
+    lab.world.answer("vault", &[("A", "2"), ("B", "1")]);
+    lab.world.revive();
+    lab.world.state().death = Some(Death::After(0));
+    assert!(lab.try_run(true).is_none());
+    assert!(lab.world.state().canary.is_some());
+    lab.world.answer("vault", &[("A", "1"), ("B", "1")]);
+    lab.restart();
+    lab.refresh();
+    assert!(lab.world.state().canary.is_none());
+    lab.world.take_calls();
+    lab.refresh();
+    assert_eq!(lab.world.take_calls(), [Call::Read("vault".to_owned())]);
+}
+
+#[test]
+fn who_decides_about_a_revision_is_named_once() {
+    let mut lab = lab(&["api"]);
+    let old = lab.in_use();
+    lab.sync.rollout.approval = true;
+    lab.news("2");
+    let revision = lab.status.rollout.as_ref().unwrap().revision.clone();
+    lab.wishes.approve_rollout = revision;
+    lab.look();
+    lab.look();
+    lab.wishes.pin = Some(old);
+    lab.look();
+    lab.wishes.revoke = Some("leaked".to_owned());
+    lab.look();
+    lab.look();
+    let state = lab.world.state();
+    let decisions = [
+        AuditAction::Approve,
+        AuditAction::Rollback,
+        AuditAction::Purge,
+    ];
+    let told = state
+        .audit
+        .iter()
+        .filter(|entry| decisions.contains(&entry.action));
+    let told: Vec<_> = told
+        .map(|entry| (entry.action, entry.by.as_deref()))
+        .collect();
+    assert_eq!(told, decisions.map(|action| (action, Some("ada"))));
 }

@@ -106,6 +106,9 @@ impl Canaries for World {
     }
 
     async fn stop(&self, _: &SyncId) -> Result<(), Fault> {
+        if let Some(fault) = &self.state().refuse_stops {
+            return Err(fault.clone());
+        }
         if self.state().canary.is_none() {
             return Ok(());
         }

@@ -98,6 +98,8 @@ pub struct State {
     pub canaries_are: CanaryView,
     /// What the checks of canaries say, by name; nothing said is a yes.
     pub checks: BTreeMap<String, CheckVerdict>,
+    /// Removing canaries fails with this.
+    pub refuse_stops: Option<Fault>,
     /// Canaries are refused with this.
     pub refuse_canaries: Option<Fault>,
     /// What was asked, in order.
